@@ -1,0 +1,37 @@
+# What every target of ours has in common: warnings as errors, sanitizers, include root.
+
+add_library(lockstep_options INTERFACE)
+target_compile_options(lockstep_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                              -Woverloaded-virtual -Werror>)
+target_include_directories(lockstep_options INTERFACE ${PROJECT_SOURCE_DIR})
+if(LOCKSTEP_SANITIZE)
+    target_compile_options(lockstep_options INTERFACE
+        -fsanitize=${LOCKSTEP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(lockstep_options INTERFACE -fsanitize=${LOCKSTEP_SANITIZE})
+endif()
+
+# lockstep_library(NAME [PUBLIC lib...] [PRIVATE lib...] SOURCES file...)
+function(lockstep_library name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PUBLIC;PRIVATE;SOURCES")
+    add_library(${name} STATIC ${arg_SOURCES})
+    target_link_libraries(${name} PUBLIC lockstep_options ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+endfunction()
+
+# lockstep_test(NAME [LABELS label...] [TIMEOUT s] [LIBS lib...] SOURCES file...)
+# One Qt Test program; its working directory is the source tree's tests/.
+function(lockstep_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;LIBS;SOURCES")
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 300)
+    endif()
+    add_executable(${name} ${arg_SOURCES})
+    set_target_properties(${name} PROPERTIES AUTOMOC ON)
+    target_link_libraries(${name} PRIVATE lockstep_options Qt6::Test ${arg_LIBS})
+    target_compile_definitions(${name} PRIVATE
+        LOCKSTEP_SOURCE_DIR="${PROJECT_SOURCE_DIR}" QT_NO_KEYWORDS)
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+    # A test that skips all it holds says so to CTest, which then counts it as skipped.
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+        ENVIRONMENT "QT_QPA_PLATFORM=offscreen" SKIP_RETURN_CODE 77)
+endfunction()

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Conducts: load, generate, cancel. Used from one thread (the worker's), except for cancel() and
+// set_path(), which any thread may call at any time.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/model/model_loader.h"
+#include "core/run/sampler.h"
+#include "core/run/session.h"
+#include "kernels/kernel_path.h"
+
+namespace lockstep {
+
+// Which path computes each step: "fused" for all, or a mix. Truth does not mix with the others (its
+// activations are f32).
+struct PathChoice {
+    std::array<std::string, step_count> steps;
+    PathChoice(std::string_view all = "fused") { steps.fill(std::string(all)); }
+    std::string name() const;  // "fused", "reference", or "fused (reference: qkv, down)"
+    bool operator==(const PathChoice&) const = default;
+};
+
+enum class StopReason { end_of_text, stop_string, max_tokens, context_full, cancelled };
+std::string_view stop_reason_name(StopReason reason);  // "end_of_text", ...
+
+struct GenerateRequest {
+    std::vector<ChatMessage> messages;  // templated; or
+    std::string raw_prompt;             // used as it is where messages is empty
+    bool raw_control = false;           // control tokens written in raw_prompt are control
+    SamplingOptions sampling;
+    std::vector<std::string> stop_strings;
+    int64_t max_tokens = 0;  // 0: until the context is full
+    int top_logprobs = 0;    // per token, kept in the result
+};
+
+struct TokenEvent {
+    int32_t id = 0;
+    std::string text;       // whole code points that became certain; may be empty
+    int64_t index = 0;      // of the token in the answer
+    double seconds = 0;     // since generate() began
+};
+
+struct Timings {
+    int64_t prompt_tokens = 0;
+    int64_t reused_tokens = 0;  // of the prompt, still in the cache
+    int64_t output_tokens = 0;
+    double prefill_seconds = 0;
+    double decode_seconds = 0;
+    double first_token_seconds = 0;
+};
+
+struct GenerateResult {
+    std::vector<int32_t> prompt_ids, output_ids;
+    std::string text;
+    StopReason stop_reason = StopReason::end_of_text;
+    std::string path;  // every path that made some of it, in order: "fused, then reference"
+    std::vector<std::vector<TokenLogprob>> top_logprobs;
+    Timings timings;
+};
+
+// A prompt as the model will see it.
+struct PreparedPrompt {
+    std::string text;
+    std::vector<int32_t> ids;
+};
+
+class Engine {
+  public:
+    struct Options {
+        int threads = 0;           // 0: every core of this process
+        int64_t context = 0;       // 0: what the model allows, at most 8192
+    };
+
+    Engine();
+    ~Engine();
+
+    // On failure or cancellation the model in use stays in use.
+    Status load(const std::filesystem::path& path, LoadOptions options, const Options& engine_options);
+    std::shared_ptr<const Model> model() const { return model_; }
+    int64_t context() const;
+    // Rows that the cache holds now.
+    int64_t context_used() const;
+
+    Result<PreparedPrompt> prepare(const GenerateRequest& request) const;
+    // Streams tokens to on_token (false cancels). A prompt that does not fit the context is refused
+    // before any work.
+    Result<GenerateResult> generate(const GenerateRequest& request,
+                                    const std::function<bool(const TokenEvent&)>& on_token);
+    void forget_conversation();  // empties the cache
+
+    void cancel() { cancel_ = true; }       // the running load or generate ends within 50 ms
+    void set_path(const PathChoice& choice);  // live: from the next token on
+    PathChoice path() const;
+
+  private:
+    struct Impl;
+    std::shared_ptr<const Model> model_;
+    std::unique_ptr<Session> session_;
+    std::atomic<bool> cancel_ = false;
+    mutable std::mutex path_mutex_;
+    PathChoice path_;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kernels/device.h"
+
+namespace lockstep {
+
+Buffer::~Buffer() {
+    if (data_) device_->release(data_, bytes_);
+}
+
+}  // namespace lockstep

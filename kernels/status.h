@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How everything below app/ reports failure: a value, never an exception across a header, never
+// abort or exit. A message names the file, field, tensor or step, and says what to do about it.
+#pragma once
+
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+
+namespace lockstep {
+
+enum class ErrorKind {
+    invalid_argument,  // a caller's mistake: a shape, an option, a prompt that is too long
+    invalid_file,      // a file that is not what it says it is
+    unsupported,       // well-formed, but not something this program can run
+    io,                // the operating system said no
+    out_of_memory,
+    cancelled,
+    internal,
+};
+
+struct Error {
+    ErrorKind kind = ErrorKind::internal;
+    std::string message;
+};
+
+template <class T>
+using Result = tl::expected<T, Error>;
+using Status = Result<void>;
+
+inline tl::unexpected<Error> fail(ErrorKind kind, std::string message) {
+    return tl::unexpected<Error>(Error{kind, std::move(message)});
+}
+
+// The same error, told from further out: "model.gguf: tensor blk.0.attn_q.weight: ...".
+inline tl::unexpected<Error> within(const std::string& where, Error error) {
+    error.message.insert(0, where + ": ");
+    return tl::unexpected<Error>(std::move(error));
+}
+
+}  // namespace lockstep
+
+// Returns the error of a Status or Result from the enclosing function, if it is one.
+#define LOCKSTEP_TRY(expression)                                                        \
+    do {                                                                                \
+        if (auto lockstep_status_ = (expression); !lockstep_status_)                    \
+            return tl::unexpected<::lockstep::Error>(std::move(lockstep_status_).error()); \
+    } while (false)
+
+// LOCKSTEP_ASSIGN(auto x, f()): x is the value of f(), or its error is returned.
+#define LOCKSTEP_JOIN2(a, b) a##b
+#define LOCKSTEP_JOIN(a, b) LOCKSTEP_JOIN2(a, b)
+#define LOCKSTEP_ASSIGN_IMPL(name, declaration, expression)                          \
+    auto name = (expression);                                                        \
+    if (!name) return tl::unexpected<::lockstep::Error>(std::move(name).error());    \
+    declaration = std::move(*name)
+#define LOCKSTEP_ASSIGN(declaration, expression) \
+    LOCKSTEP_ASSIGN_IMPL(LOCKSTEP_JOIN(lockstep_result_, __LINE__), declaration, expression)
