@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The two palettes, and the colours that QPalette has no role for. A widget asks with its own
+// palette(), so that it is right after a change of theme without being told.
+#pragma once
+
+#include <QColor>
+#include <QPalette>
+
+namespace lockstep {
+
+struct ThemeColors {
+    QColor accent;     // primary buttons, focus, links
+    QColor on_accent;  // text on it
+    QColor muted;      // secondary text; at least 4.5 : 1 on window and base
+    QColor separator;  // lines that only divide
+    QColor control;    // outlines of controls; at least 3 : 1 on window and base
+    QColor hover;      // behind a control under the pointer
+    QColor pressed;
+    QColor user_message;                          // behind what the user wrote
+    QColor code;                                  // behind code
+    QColor success, warning, error;               // as text on window and base
+    QColor warning_background, error_background;  // behind `text` and warning or error
+};
+
+QPalette lightPalette();
+QPalette darkPalette();
+bool isDark(const QPalette& palette);
+const ThemeColors& themeColors(const QPalette& palette);
+
+// WCAG 2's contrast of two opaque colours, 1 to 21.
+double contrast(const QColor& a, const QColor& b);
+
+}  // namespace lockstep
