@@ -1,32 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Conducts: load, generate, cancel. Used from one thread (the worker's), except for cancel() and
-// set_path(), which any thread may call at any time.
+// Conducts: load, generate, cancel. Used from one thread (the worker's), except for cancel(),
+// set_path() and path(), which any thread may call at any time.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "core/model/model_loader.h"
+#include "core/run/forward.h"
+#include "core/run/path_choice.h"
 #include "core/run/sampler.h"
 #include "core/run/session.h"
-#include "kernels/kernel_path.h"
 
 namespace lockstep {
-
-// Which path computes each step: "fused" for all, or a mix. Truth does not mix with the others (its
-// activations are f32).
-struct PathChoice {
-    std::array<std::string, step_count> steps;
-    PathChoice(std::string_view all = "fused") { steps.fill(std::string(all)); }
-    std::string name() const;  // "fused", "reference", or "fused (reference: qkv, down)"
-    bool operator==(const PathChoice&) const = default;
-};
 
 enum class StopReason { end_of_text, stop_string, max_tokens, context_full, cancelled };
 std::string_view stop_reason_name(StopReason reason);  // "end_of_text", ...
@@ -43,9 +33,9 @@ struct GenerateRequest {
 
 struct TokenEvent {
     int32_t id = 0;
-    std::string text;       // whole code points that became certain; may be empty
-    int64_t index = 0;      // of the token in the answer
-    double seconds = 0;     // since generate() began
+    std::string text;    // whole code points that became certain; may be empty
+    int64_t index = 0;   // of the token in the answer; the last comes twice if text was held back
+    double seconds = 0;  // since generate() began
 };
 
 struct Timings {
@@ -53,13 +43,14 @@ struct Timings {
     int64_t reused_tokens = 0;  // of the prompt, still in the cache
     int64_t output_tokens = 0;
     double prefill_seconds = 0;
-    double decode_seconds = 0;
+    double decode_seconds = 0;  // from the first token to the last
     double first_token_seconds = 0;
 };
 
 struct GenerateResult {
-    std::vector<int32_t> prompt_ids, output_ids;
-    std::string text;
+    std::vector<int32_t> prompt_ids;
+    std::vector<int32_t> output_ids;  // an end-of-text token that ended the answer included
+    std::string text;                 // without that token, and up to a stop string
     StopReason stop_reason = StopReason::end_of_text;
     std::string path;  // every path that made some of it, in order: "fused, then reference"
     std::vector<std::vector<TokenLogprob>> top_logprobs;
@@ -75,15 +66,18 @@ struct PreparedPrompt {
 class Engine {
   public:
     struct Options {
-        int threads = 0;           // 0: every core of this process
-        int64_t context = 0;       // 0: what the model allows, at most 8192
+        int threads = 0;      // 0: every core of this process
+        int64_t context = 0;  // 0: what the model allows, at most 8192
     };
 
     Engine();
     ~Engine();
 
     // On failure or cancellation the model in use stays in use.
-    Status load(const std::filesystem::path& path, LoadOptions options, const Options& engine_options);
+    Status load(const std::filesystem::path& path, LoadOptions options,
+                const Options& engine_options);
+    // The same model with other threads or another context; the cache is emptied.
+    Status configure(const Options& engine_options);
     std::shared_ptr<const Model> model() const { return model_; }
     int64_t context() const;
     // Rows that the cache holds now.
@@ -91,23 +85,24 @@ class Engine {
 
     Result<PreparedPrompt> prepare(const GenerateRequest& request) const;
     // Streams tokens to on_token (false cancels). A prompt that does not fit the context is refused
-    // before any work.
+    // before any work. A cancelled answer is a result like another: what there is of it.
     Result<GenerateResult> generate(const GenerateRequest& request,
                                     const std::function<bool(const TokenEvent&)>& on_token);
     void forget_conversation();  // empties the cache
 
-    void cancel() { cancel_ = true; }       // the running load or generate ends within 50 ms
-    void set_path(const PathChoice& choice);  // live: from the next token on
-    PathChoice path() const;
+    void cancel() { cancel_ = true; }  // the running load or generate ends within 50 ms
+    // Live: from the next token on. A choice that is not possible is refused, the old one stays.
+    Status set_path(const PathChoice& choice) { return path_.set(choice); }
+    PathChoice path() const { return path_.choice(); }
+    // Sees every step of the answers that follow; null for none. Not owned.
+    void set_observer(StepObserver* observer) { observer_ = observer; }
 
   private:
-    struct Impl;
     std::shared_ptr<const Model> model_;
     std::unique_ptr<Session> session_;
+    LivePath path_;
     std::atomic<bool> cancel_ = false;
-    mutable std::mutex path_mutex_;
-    PathChoice path_;
-    std::unique_ptr<Impl> impl_;
+    StepObserver* observer_ = nullptr;
 };
 
 }  // namespace lockstep

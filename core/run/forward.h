@@ -29,10 +29,38 @@ struct ForwardOptions {
 class Forward {
   public:
     // Runs `tokens` (1 <= count <= session.max_batch()) through the model at the session's position
-    // and appends them to its cache. Returns logits f32 [rows, V] in host-readable memory, valid until
-    // the next call. Cancelled or failed, the session is as it was before.
+    // and appends them to its cache. The session takes on the path's activation dtype. Returns
+    // logits f32 [rows, V] in host-readable memory, valid until the next call. Cancelled or failed,
+    // the cache holds what it held before.
     static Result<Tensor> run(Session& session, const KernelPath& path,
                               std::span<const int32_t> tokens, const ForwardOptions& options);
+
+  private:
+    Forward(Session& session, const KernelPath& path, std::span<const int32_t> tokens,
+            const ForwardOptions& options);
+    Result<Tensor> run(std::span<const int32_t> tokens);
+
+    EmbedArgs embed() const;
+    QkvArgs qkv(int layer) const;
+    AttentionArgs attention(int layer) const;
+    AttnOutputArgs attn_output(int layer) const;
+    GateUpArgs gate_up(int layer) const;
+    DownArgs down(int layer) const;
+    LogitsArgs logits(const Tensor& out) const;
+
+    template <class Args>
+    Status step(const Args& args) const;
+    StepContext at(int layer) const;
+
+    Session& session_;
+    const KernelPath& path_;
+    const ForwardOptions& options_;
+    const ModelConfig& config_;
+    const Weights& weights_;
+    int64_t rows_;
+    int64_t first_row_;
+    bool check_;                 // these shapes were not seen before
+    Session::Activations made_;  // this batch's rows
 };
 
 }  // namespace lockstep

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is remembered between tokens: the KV cache, the tokens it holds, the activations. One session
-// belongs to one conversation on one device; it is used from one thread.
+// What is remembered between tokens: the KV cache, the tokens it holds, the activations. One
+// session belongs to one conversation on one device; it is used from one thread.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "core/model/model.h"
 #include "kernels/device.h"
+#include "kernels/kernel_path.h"
 
 namespace lockstep {
 
@@ -21,11 +22,17 @@ class Session {
                                                    Device& device, int threads, int64_t context);
 
     const Model& model() const { return *model_; }
+    Device& device() const { return stream_->device(); }
     Stream& stream() { return *stream_; }
     int64_t context() const { return context_; }
     int64_t max_batch() const { return max_batch_; }  // rows of one forward pass at most
     // The tokens whose rows the cache holds.
     std::span<const int32_t> tokens() const { return tokens_; }
+
+    // Rows that the next forward pass should have at most, <= max_batch(): so few that no step of
+    // it keeps a waiting stop for long. Depends on the model, the position and the path only, never
+    // on a clock, so that the same prompt is always split in the same way.
+    int64_t batch_rows(const KernelPath& path) const;
 
     // Keeps the longest common prefix of the cache and `tokens`, drops the rest, and returns its
     // length. At least one of `tokens` is left to be run, so that there are logits.
@@ -33,7 +40,7 @@ class Session {
     void truncate(int64_t rows);
 
     // Activations and cache change their dtype when a path of another activation dtype takes over
-    // mid-answer; what the cache holds is converted.
+    // mid-answer; what the cache holds is converted. On failure all stays as it was.
     Status set_activation_dtype(DType dtype);
     DType activation_dtype() const { return activation_dtype_; }
 
@@ -41,19 +48,43 @@ class Session {
     friend class Forward;
     Session() = default;
 
+    // Views of one batch's activations [max_batch, ...]; two hidden states, for a step's output
+    // never overlaps its input.
+    struct Activations {
+        Tensor hidden, hidden_attn, normed;  // [T, H]
+        Tensor q, q_pre_rope;                // [T, A, D]
+        Tensor k_pre_rope;                   // [T, G, D]
+        Tensor attn;                         // [T, A*D]
+        Tensor mlp;                          // [T, I]
+    };
+    struct Cache {
+        Buffer buffer;
+        std::vector<Tensor> k, v;  // per layer [C, G, D]
+    };
+
+    Status make_constants();
+    Result<Cache> make_cache(DType dtype) const;
+    Status copy_cache(const Cache& from, Cache& to);
+    Status make_activations(DType dtype);
+    // f32 [rows, V], kept from call to call.
+    Result<Tensor> logits(int64_t rows);
+    // Waits for the stream; the tensor itself where the host can read it, else a copy.
+    Result<Tensor> to_host(const Tensor& tensor);
+
     std::shared_ptr<const Model> model_;
     std::unique_ptr<Stream> stream_;
-    Buffer cache_buffer_, activation_buffer_, constant_buffer_;
     DType activation_dtype_ = DType::bf16;
     int64_t context_ = 0;
     int64_t max_batch_ = 0;
     std::vector<int32_t> tokens_;
-    std::vector<Tensor> k_cache_, v_cache_;  // per layer [C, G, D]
-    Tensor rope_cos_, rope_sin_;             // f32 [C, D/2]
-    Tensor position_, ids_;                  // i32 [1], i32 [max_batch]
-    // Activations of one batch [max_batch, ...]; two hidden states, for a step's output never
-    // overlaps its input.
-    Tensor hidden_, hidden_attn_, normed_, q_, q_pre_rope_, k_pre_rope_, attn_, mlp_, logits_;
+
+    Buffer constant_buffer_, activation_buffer_, logits_buffer_;
+    std::vector<float> host_logits_;  // where the device's memory is not the host's
+    Tensor rope_cos_, rope_sin_;      // f32 [C, D/2]
+    Tensor position_, ids_;           // i32 [1], i32 [max_batch]
+    Activations activations_;
+    Cache cache_;
+    std::vector<bool> checked_;  // per number of rows: its shapes went through check_step
 };
 
 }  // namespace lockstep

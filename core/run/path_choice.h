@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which path computes each step, and how that choice is changed while an answer runs.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "kernels/kernel_path.h"
+#include "kernels/status.h"
+
+namespace lockstep {
+
+// Which path computes each step: "fused" for all, or a mix. Truth does not mix with the others (its
+// activations are f32).
+struct PathChoice {
+    std::array<std::string, step_count> steps;
+    PathChoice(std::string_view all = "fused") { steps.fill(std::string(all)); }
+    std::string name() const;  // "fused", "reference", or "fused (reference: qkv, down)"
+    bool operator==(const PathChoice&) const = default;
+};
+
+// The path that computes each step as chosen, named as the choice is.
+Result<KernelPath> make_path(DeviceKind device, const PathChoice& choice);
+
+// A choice that any thread may replace at any time; the one who computes asks for it before each
+// token. An impossible choice is refused and the one in use stays.
+class LivePath {
+  public:
+    LivePath();  // fused on the CPU, or the best that this build has
+    Status set(const PathChoice& choice);
+    PathChoice choice() const;
+    std::shared_ptr<const KernelPath> current() const;
+
+  private:
+    mutable std::mutex mutex_;
+    PathChoice choice_;
+    std::shared_ptr<const KernelPath> path_;
+};
+
+}  // namespace lockstep
