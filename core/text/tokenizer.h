@@ -12,24 +12,19 @@
 #include <string_view>
 #include <vector>
 
+#include "core/text/text_range.h"
 #include "core/text/vocabulary.h"
 #include "kernels/status.h"
 
 namespace lockstep {
 
-// Bytes [first, last) of a text.
-struct TextRange {
-    size_t first = 0;
-    size_t last = 0;
-};
-
 struct EncodeOptions {
-    // Where control tokens written out in the text ("<|im_end|>") become those tokens. Elsewhere they
-    // are plain text: what somebody typed never turns into control.
+    // Where control tokens written out in the text ("<|im_end|>") become those tokens. Elsewhere
+    // they are plain text: what somebody typed never turns into control.
     enum class Control : uint8_t { nowhere, everywhere, outside_input };
     Control control = Control::nowhere;
     // For outside_input: the parts of the text that come from a person or a tool, in order.
-    std::span<const TextRange> input;
+    std::span<const TextRange> input = {};
     // Adds BOS/EOS as the model's own settings say (add_bos_token and so on).
     bool add_special = false;
 };
@@ -39,10 +34,11 @@ class Tokenizer {
     virtual ~Tokenizer() = default;
 
     // Any bytes: invalid UTF-8 is encoded as the reference implementation does it.
-    virtual std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const = 0;
+    virtual std::vector<int32_t> encode(std::string_view text,
+                                        const EncodeOptions& options) const = 0;
 
-    // The bytes that a token adds to a text. Control tokens give "" unless `show_control`. Tokens of a
-    // sequence may end inside a code point: join the bytes first (see Utf8Stream).
+    // The bytes that a token adds to a text. Control tokens give "" unless `show_control`. Tokens
+    // of a sequence may end inside a code point: join the bytes first (see Utf8Stream).
     virtual std::string token_bytes(int32_t id, bool show_control = false) const = 0;
     // The bytes of a whole sequence, as the reference implementation's decode gives it (a
     // sentencepiece tokenizer drops the space prefix of the first token).

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/text/normalizer.h"
+
+#include <unicode/bytestream.h>
+#include <unicode/normalizer2.h>
+#include <unicode/uniset.h>
+
+#include <algorithm>
+
+namespace lockstep {
+namespace {
+
+// The characters that Unicode 9 had.
+const icu::UnicodeSet* unicode_9() {
+    static const icu::UnicodeSet set = [] {
+        UErrorCode error = U_ZERO_ERROR;
+        icu::UnicodeSet characters(icu::UnicodeString::fromUTF8("[:age=9.0:]"), error);
+        characters.freeze();
+        return characters;
+    }();
+    return &set;
+}
+
+const icu::Normalizer2* instance(const UnicodeFormStep& step) {
+    UErrorCode error = U_ZERO_ERROR;
+    if (step.compatibility)
+        return step.compose ? icu::Normalizer2::getNFKCInstance(error)
+                            : icu::Normalizer2::getNFKDInstance(error);
+    return step.compose ? icu::Normalizer2::getNFCInstance(error)
+                        : icu::Normalizer2::getNFDInstance(error);
+}
+
+bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char byte) { return byte >= 0; });
+}
+
+std::string applied(const UnicodeFormStep& step, std::string text) {
+    const icu::Normalizer2* form = instance(step);
+    if (form == nullptr || is_ascii(text)) return text;
+    const icu::FilteredNormalizer2 filtered(*form, *unicode_9());
+    std::string result;
+    icu::StringByteSink<std::string> sink(&result, static_cast<int32_t>(text.size()));
+    UErrorCode error = U_ZERO_ERROR;
+    filtered.normalizeUTF8(0, text, sink, nullptr, error);
+    return U_SUCCESS(error) ? result : text;
+}
+
+std::string applied(const PrependStep& step, std::string text) {
+    return text.empty() ? text : step.prefix + text;
+}
+
+std::string applied(const ReplaceStep& step, std::string text) {
+    std::string result;
+    size_t done = 0;
+    Regex::Search search(step.pattern, text);
+    while (const auto match = search.next()) {
+        result.append(text, done, match->first - done);
+        result += step.content;
+        done = match->last;
+    }
+    return result.append(text, done);
+}
+
+}  // namespace
+
+std::string Normalizer::normalize(std::string_view text) const {
+    std::string result(text);
+    for (const NormalizerStep& step : steps_)
+        result = std::visit([&](const auto& it) { return applied(it, std::move(result)); }, step);
+    return result;
+}
+
+}  // namespace lockstep
