@@ -46,7 +46,8 @@ struct NamedTensor {
 // All of a step's tensors in the order of its fields; undefined ones left out.
 std::vector<NamedTensor> step_tensors(const StepArgs& args);
 // What a step puts out under a name: its outputs, for qkv also k and v (the rows it appended), and
-// its unfused outputs where `unfused` says that the path wrote them.
+// its unfused outputs where `unfused` says that the path wrote them. Those that have heads are seen
+// by heads, [T, A, D], attn too.
 std::vector<NamedTensor> step_taps(const StepArgs& args, bool unfused);
 
 StepId step_id(const StepArgs& args);
@@ -57,16 +58,19 @@ Status run_step(const KernelPath& path, const StepArgs& args, Stream& stream);
 // The bytes that a step must move at the least: each operand read once, each output written once;
 // of the caches the rows in use, of embed_tokens the rows looked up.
 int64_t step_bytes(const StepArgs& args);
-// Multiplications and additions, each counted as one.
+// Multiplications and additions of its products, each counted as one; norms, rotations and the like
+// are left out, being a thousandth of them.
 int64_t step_flops(const StepArgs& args);
 
-// Refuses what no kernel should see: undefined operands, shapes that contradict each other, an
+// Refuses, naming the operand, what no kernel should see: undefined operands, shapes that contradict each other, an
 // output that overlaps an input, a position outside the cache, unsupported dtypes. forward calls it
 // once per new shape, tests always.
 Status check_step(const StepArgs& args);
 
 // Arguments with memory of their own, on the CPU, filled from a seed: weights scaled as in a trained
-// model, activations with a few outlier channels, a cache filled up to first_row.
+// model, activations with a few outlier channels, a cache filled up to first_row (for attention, up
+// to its last row). What the step must write, and what it must not read, is NaN: outputs, padding,
+// the rest of the cache. A shape's context of 0 is as many rows as the call needs.
 struct SampleStep {
     StepArgs args;
     std::vector<Buffer> buffers;
@@ -78,8 +82,9 @@ struct SampleOptions {
     bool strided = false;  // operands are slices of larger tensors: row strides exceed the row
 };
 Result<SampleStep> make_sample_step(StepId step, const StepShape& shape, const SampleOptions& options);
-// The same values with activations in another dtype and outputs of their own (poisoned with NaN):
-// how truth is given what the candidate was given.
+// The same values with activations in another dtype and outputs of their own (poisoned with NaN),
+// unfused ones included: how truth is given what the candidate was given. Weights and constants are
+// views of the original's, which must outlive the clone.
 Result<SampleStep> clone_step(const StepArgs& args, DType activation_dtype);
 
 }  // namespace lockstep

@@ -33,10 +33,10 @@ struct Verdict {
 };
 
 // All three of one shape; candidate and reference were computed from the same inputs as truth. The
-// first dimension is rows; a tensor of rank 3 has heads in the second. `dtype` is the precision that
-// the tap is computed in (logits are stored wider than that).
-// Diverged if max e_cand > 2 max e_ref + atol (two roundings of dtype at the tensor's magnitude), or
-// RMS(e_cand) / RMS(e_ref) > 1.5 beyond that rounding, or a non-finite value that truth has not.
+// first dimension is rows; a tensor of rank 3 has heads in the second. `dtype` is the precision
+// that the tap is computed in (logits are stored wider than that). Diverged if max e_cand > 2 max
+// e_ref + atol (two roundings of dtype at the tensor's magnitude), or RMS(e_cand) / RMS(e_ref)
+// > 1.5 beyond that rounding, or a non-finite value that truth has not.
 Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype);
 
 }  // namespace lockstep

@@ -42,7 +42,7 @@ Result<GenerateResult> Answer::run() {
     Result<Tensor> logits = prefill();
     result_.timings.prefill_seconds = in_.clock.seconds();
     while (logits) {
-        stop = take(*logits);
+        LOCKSTEP_ASSIGN(stop, take(*logits));
         if (result_.output_ids.size() == 1)
             result_.timings.first_token_seconds = in_.clock.seconds();
         if (stop) break;
@@ -76,13 +76,13 @@ Result<Tensor> Answer::forward(const KernelPath& path, std::span<const int32_t> 
     return Forward::run(in_.session, path, tokens, options);
 }
 
-std::optional<StopReason> Answer::take(const Tensor& logits) {
+Result<std::optional<StopReason>> Answer::take(const Tensor& logits) {
     const std::span<const float> row(logits.as<const float>(), static_cast<size_t>(logits.numel()));
     if (in_.request.top_logprobs > 0)
         result_.top_logprobs.push_back(top_logprobs(row, in_.request.top_logprobs));
     // A head may be wider than the vocabulary; its padding spells nothing.
     const auto spelled = std::min(row.size(), static_cast<size_t>(tokenizer_.vocab_size()));
-    const int32_t id = sampler_.sample(row.first(spelled), history_);
+    LOCKSTEP_ASSIGN(const int32_t id, sampler_.sample(row.first(spelled), history_));
     history_.push_back(id);
     result_.output_ids.push_back(id);
     if (std::binary_search(end_ids_.begin(), end_ids_.end(), id)) return StopReason::end_of_text;
@@ -93,7 +93,7 @@ std::optional<StopReason> Answer::take(const Tensor& logits) {
         return StopReason::max_tokens;
     if (static_cast<int64_t>(in_.session.tokens().size()) == in_.session.context())
         return StopReason::context_full;
-    return {};
+    return std::nullopt;
 }
 
 // An answer in a chat begins a text (a sentencepiece model's first token loses its space); a raw

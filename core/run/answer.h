@@ -43,7 +43,7 @@ class Answer {
     Result<Tensor> prefill();
     Result<Tensor> forward(const KernelPath& path, std::span<const int32_t> tokens);
     // The next token from the logits; then why the answer ends with it, if it does.
-    std::optional<StopReason> take(const Tensor& logits);
+    Result<std::optional<StopReason>> take(const Tensor& logits);
     std::string text_of(int32_t id);
     bool emit(int32_t id, std::string text);
     void note_path(const std::string& name);

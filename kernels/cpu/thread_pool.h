@@ -20,10 +20,13 @@ class ThreadPool {
 
     // Calls body(first, last, thread) for one contiguous part of [0, count) per thread, each part's
     // borders a multiple of `grain`, and returns when all are done. Allocates nothing. Parts depend
-    // on count, grain and threads only; a kernel's result must not depend on them.
+    // on count, grain and threads only; a kernel's result must not depend on them. One caller at a
+    // time; called from inside a body, it runs the whole of [0, count) on the worker it is called
+    // from. A body must not throw.
     template <class Body>
     void parallel_for(int64_t count, int64_t grain, const Body& body) {
-        run(count, grain,
+        run(
+            count, grain,
             [](const void* context, int64_t first, int64_t last, int thread) {
                 (*static_cast<const Body*>(context))(first, last, thread);
             },

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the CPU's kernels ask of their operands beyond check_step, and how they find a row.
+#pragma once
+
+#include <string>
+
+#include "kernels/status.h"
+#include "kernels/steps.h"
+
+namespace lockstep {
+
+// Where row `index` of a tensor's first dimension begins.
+template <class T>
+T* row_of(const Tensor& tensor, int64_t index) {
+    return tensor.as<T>() + index * tensor.stride[0];
+}
+// Where head `head` of row `row` begins in a [T, heads, D] tensor.
+template <class T>
+T* head_of(const Tensor& tensor, int64_t row, int64_t head) {
+    return tensor.as<T>() + row * tensor.stride[0] + head * tensor.stride[1];
+}
+inline void* row_bytes_of(const Tensor& tensor, int64_t index) {
+    return tensor.as<char>() + dtype_bytes(tensor.dtype, index * tensor.stride[0]);
+}
+
+// Every activation of the call is of `dtype` (logits are f32 always).
+template <class Args>
+Status require_activations(const Args& args, DType dtype, std::string_view path) {
+    for (const TensorField<Args>& field : Args::fields()) {
+        const Tensor& tensor = args.*field.member;
+        const bool activation = field.role == Role::input || field.role == Role::output ||
+                                field.role == Role::state || field.role == Role::unfused_output;
+        if (!activation || !tensor.defined() || field.name == "logits") continue;
+        if (tensor.dtype == dtype) continue;
+        return fail(ErrorKind::unsupported,
+                    std::string(path) + " computes in " + std::string(dtype_info(dtype).name) +
+                        ", but " + std::string(field.name) + " is " + tensor.description());
+    }
+    return {};
+}
+
+// The position as the call's memory has it; the host's copy must agree.
+inline Result<int64_t> position_of(const StepContext& context) {
+    const int64_t position = *context.position.as<int32_t>();
+    if (position == context.first_row) return position;
+    return fail(ErrorKind::invalid_argument, "position is " + std::to_string(position) +
+                                                 " in memory, but first_row is " +
+                                                 std::to_string(context.first_row));
+}
+
+// Every id names a row of the table.
+inline Status check_ids(const EmbedArgs& args) {
+    const int64_t vocab_size = args.embed_tokens.shape[0];
+    for (int64_t t = 0; t < args.ids.shape[0]; ++t) {
+        const int32_t id = args.ids.as<int32_t>()[t];
+        if (id >= 0 && id < vocab_size) continue;
+        return fail(ErrorKind::invalid_argument,
+                    "ids[" + std::to_string(t) + "] is " + std::to_string(id) +
+                        ", outside the vocabulary of " + std::to_string(vocab_size));
+    }
+    return {};
+}
+
+}  // namespace lockstep

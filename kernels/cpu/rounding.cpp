@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kernels/cpu/rounding.h"
+
+#include <algorithm>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace lockstep {
+namespace {
+
+void widen_f16_plain(const uint16_t* from, int64_t count, float* to) {
+    std::transform(from, from + count, to, float_from_f16);
+}
+
+void narrow_f16_plain(const float* from, int64_t count, uint16_t* to) {
+    std::transform(from, from + count, to, f16_from_float);
+}
+
+#if defined(__x86_64__)
+
+bool has_f16c() {
+    static const bool yes = __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+    return yes;
+}
+
+__attribute__((target("avx,f16c"))) int64_t widen_f16_by_8(const uint16_t* from, int64_t count,
+                                                           float* to) {
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(halves));
+    }
+    return i;
+}
+
+__attribute__((target("avx,f16c"))) int64_t narrow_f16_by_8(const float* from, int64_t count,
+                                                            uint16_t* to) {
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(from + i),
+                                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), halves);
+    }
+    return i;
+}
+
+#else
+
+bool has_f16c() {
+    return false;
+}
+int64_t widen_f16_by_8(const uint16_t*, int64_t, float*) {
+    return 0;
+}
+int64_t narrow_f16_by_8(const float*, int64_t, uint16_t*) {
+    return 0;
+}
+
+#endif
+
+}  // namespace
+
+void widen(const void* from, DType dtype, int64_t count, float* to) {
+    const auto* halves = static_cast<const uint16_t*>(from);
+    if (dtype == DType::f32) {
+        std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+    } else if (dtype == DType::bf16) {
+        std::transform(halves, halves + count, to, float_from_bf16);
+    } else if (dtype == DType::f16) {
+        const int64_t done = has_f16c() ? widen_f16_by_8(halves, count, to) : 0;
+        widen_f16_plain(halves + done, count - done, to + done);
+    }
+}
+
+void narrow(const float* from, int64_t count, DType dtype, void* to) {
+    auto* halves = static_cast<uint16_t*>(to);
+    if (dtype == DType::f32) {
+        std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+    } else if (dtype == DType::bf16) {
+        std::transform(from, from + count, halves, bf16_from_float);
+    } else if (dtype == DType::f16) {
+        const int64_t done = has_f16c() ? narrow_f16_by_8(from, count, halves) : 0;
+        narrow_f16_plain(from + done, count - done, halves + done);
+    }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One job at a time. The caller writes the job, then raises `epoch`; a worker that sees it rise
+// runs its part and lowers `running`; the caller returns when that is zero. Those two atomics order
+// everything else. Whoever waits spins for some tens of microseconds, the time between two steps of
+// a decode, then sleeps in std::atomic::wait (a futex), so that an idle program burns no core.
+#include "kernels/cpu/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+namespace {
+
+constexpr std::chrono::microseconds spin_time{50};
+constexpr int pauses_between_clock_reads = 32;
+
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// Waits until the value differs from `old`; returns what it became.
+template <class T>
+T wait_for_change(const std::atomic<T>& value, T old, bool spin) {
+    if (spin) {
+        const auto deadline = std::chrono::steady_clock::now() + spin_time;
+        do {
+            for (int i = 0; i < pauses_between_clock_reads; ++i) {
+                const T now = value.load(std::memory_order_acquire);
+                if (now != old) return now;
+                pause();
+            }
+        } while (std::chrono::steady_clock::now() < deadline);
+    }
+    value.wait(old, std::memory_order_acquire);
+    return value.load(std::memory_order_acquire);
+}
+
+// The lowest-numbered hardware thread of the core that `cpu` is one of; -1 where sysfs does not
+// say.
+int core_of(int cpu) {
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                       "/topology/thread_siblings_list");
+    int first = -1;
+    file >> first;
+    return file ? first : -1;
+}
+
+// One logical CPU of each core that this process may use, in ascending order.
+std::vector<int> allowed_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    std::vector<int> cpus;
+    if (sched_getaffinity(0, sizeof(set), &set) != 0) return cpus;
+    std::vector<int> cores;
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (!CPU_ISSET(cpu, &set)) continue;
+        const int core = core_of(cpu);
+        if (core >= 0 && std::find(cores.begin(), cores.end(), core) != cores.end()) continue;
+        cores.push_back(core);
+        cpus.push_back(cpu);
+    }
+    return cpus;
+}
+
+void pin(std::thread& thread, int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    // A container may forbid it; the thread then runs wherever the scheduler likes.
+    pthread_setaffinity_np(thread.native_handle(), sizeof(set), &set);
+}
+
+// The pool whose body this thread is running, and as which worker.
+struct Busy {
+    const void* pool = nullptr;
+    int worker = 0;
+};
+thread_local Busy busy;
+
+}  // namespace
+
+struct ThreadPool::Impl {
+    struct Job {
+        int64_t count = 0;
+        int64_t grain = 1;
+        Call call = nullptr;  // null asks the workers to end
+        const void* context = nullptr;
+    };
+
+    // Each on a line of its own: workers poll `epoch` while others lower `running`.
+    alignas(64) std::atomic<uint32_t> epoch{0};
+    alignas(64) std::atomic<int> running{0};
+    alignas(64) Job job;
+    int threads = 1;
+    bool spin = true;
+    std::vector<std::thread> workers;
+
+    void call(const Job& j, int64_t first, int64_t last, int worker) const {
+        const Busy outer = std::exchange(busy, Busy{this, worker});
+        j.call(j.context, first, last, worker);
+        busy = outer;
+    }
+
+    void run_part(int worker) const {
+        const int64_t units = (job.count + job.grain - 1) / job.grain;
+        const int64_t first = units * worker / threads * job.grain;
+        const int64_t last = std::min(job.count, units * (worker + 1) / threads * job.grain);
+        if (first < last) call(job, first, last, worker);
+    }
+
+    void work(int worker) {
+        uint32_t seen = 0;
+        while (true) {
+            seen = wait_for_change(epoch, seen, spin);
+            if (!job.call) return;
+            run_part(worker);
+            if (running.fetch_sub(1, std::memory_order_seq_cst) == 1) running.notify_one();
+        }
+    }
+
+    void publish(const Job& next) {
+        job = next;
+        running.store(threads - 1, std::memory_order_relaxed);
+        epoch.fetch_add(1, std::memory_order_seq_cst);
+        epoch.notify_all();
+    }
+};
+
+ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
+    const std::vector<int> cores = allowed_cores();
+    const int available = std::max<int>(1, static_cast<int>(cores.size()));
+    const int wanted = threads > 0 ? threads : available;
+    impl_->threads = wanted;
+    impl_->spin = wanted <= available;  // with more threads than cores, spinning starves the others
+    impl_->workers.reserve(wanted - 1);
+    for (int worker = 1; worker < wanted; ++worker) {
+        try {
+            impl_->workers.emplace_back([impl = impl_.get(), worker] { impl->work(worker); });
+        } catch (const std::system_error&) {  // the system has no more threads: use those we got
+            break;
+        }
+        // The caller is not pinned: threads that it makes would inherit the mask (OpenMP's do).
+        if (impl_->spin) pin(impl_->workers.back(), cores[worker]);
+    }
+    // Workers read this only after the first publish().
+    impl_->threads = static_cast<int>(impl_->workers.size()) + 1;
+}
+
+ThreadPool::~ThreadPool() {
+    impl_->publish({});
+    for (std::thread& worker : impl_->workers) worker.join();
+}
+
+int ThreadPool::threads() const {
+    return impl_->threads;
+}
+
+void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* context) {
+    if (count <= 0) return;
+    const Impl::Job job{count, std::max<int64_t>(grain, 1), call, context};
+    const bool nested = busy.pool == impl_.get();  // the other workers are busy with the outer body
+    if (nested || impl_->threads == 1 || count <= job.grain) {
+        impl_->call(job, 0, count, nested ? busy.worker : 0);
+        return;
+    }
+    impl_->publish(job);
+    impl_->run_part(0);
+    for (int left = impl_->running.load(std::memory_order_acquire); left != 0;) {
+        left = wait_for_change(impl_->running, left, impl_->spin);
+    }
+}
+
+}  // namespace lockstep

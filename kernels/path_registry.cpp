@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every path that this build knows. A new one is a line here.
+#include <algorithm>
+#include <vector>
+
+#include "kernels/kernel_path.h"
+
+namespace lockstep {
+namespace {
+
+const std::vector<KernelPath>& cpu_paths() {
+    static const std::vector<KernelPath> paths{
+        make_cpu_truth_path(),
+    };
+    return paths;
+}
+
+}  // namespace
+
+std::span<const KernelPath> kernel_paths(DeviceKind device) {
+    if (device == DeviceKind::cpu) return cpu_paths();
+    return {};
+}
+
+const KernelPath* find_kernel_path(DeviceKind device, std::string_view name) {
+    const std::span<const KernelPath> paths = kernel_paths(device);
+    const auto found = std::find_if(paths.begin(), paths.end(),
+                                    [&](const KernelPath& path) { return path.name == name; });
+    return found == paths.end() ? nullptr : &*found;
+}
+
+}  // namespace lockstep
