@@ -22,21 +22,6 @@ std::string token_text(const Tokenizer& tokenizer, std::optional<int32_t> id) {
     return id ? std::string(tokenizer.piece(*id)) : std::string();
 }
 
-Result<PreparedPrompt> prepare_chat(const Model& model, const std::vector<ChatMessage>& messages) {
-    TemplateInputs inputs;
-    inputs.messages = messages;
-    inputs.bos_token = token_text(*model.tokenizer, model.tokenizer->bos_token_id());
-    inputs.eos_token = token_text(*model.tokenizer, model.tokenizer->eos_token_id());
-    LOCKSTEP_ASSIGN(RenderedPrompt rendered, model.chat_template.render(inputs));
-    EncodeOptions encode;
-    encode.control = EncodeOptions::Control::outside_input;
-    encode.input = rendered.input;
-    PreparedPrompt prompt;
-    prompt.ids = model.tokenizer->encode(rendered.text, encode);
-    prompt.text = std::move(rendered.text);
-    return prompt;
-}
-
 PreparedPrompt prepare_raw(const Model& model, const GenerateRequest& request) {
     EncodeOptions encode;
     encode.control =
@@ -70,6 +55,21 @@ std::string_view stop_reason_name(StopReason reason) {
             return "cancelled";
     }
     return "unknown";
+}
+
+Result<PreparedPrompt> prepare_chat(const Model& model, const std::vector<ChatMessage>& messages) {
+    TemplateInputs inputs;
+    inputs.messages = messages;
+    inputs.bos_token = token_text(*model.tokenizer, model.tokenizer->bos_token_id());
+    inputs.eos_token = token_text(*model.tokenizer, model.tokenizer->eos_token_id());
+    LOCKSTEP_ASSIGN(RenderedPrompt rendered, model.chat_template.render(inputs));
+    EncodeOptions encode;
+    encode.control = EncodeOptions::Control::outside_input;
+    encode.input = rendered.input;
+    PreparedPrompt prompt;
+    prompt.ids = model.tokenizer->encode(rendered.text, encode);
+    prompt.text = std::move(rendered.text);
+    return prompt;
 }
 
 Engine::Engine() = default;
@@ -118,6 +118,7 @@ Result<GenerateResult> Engine::generate(const GenerateRequest& request,
                                         const std::function<bool(const TokenEvent&)>& on_token) {
     cancel_ = false;
     Stopwatch clock;
+    LOCKSTEP_TRY(check(request.sampling));
     LOCKSTEP_ASSIGN(PreparedPrompt prompt, prepare(request));
     LOCKSTEP_TRY(check_fits(static_cast<int64_t>(prompt.ids.size()), session_->context()));
     Answer answer({*session_, path_, request, cancel_, observer_, on_token, clock},

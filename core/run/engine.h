@@ -63,6 +63,10 @@ struct PreparedPrompt {
     std::vector<int32_t> ids;
 };
 
+// Through the model's chat template; control tokens are recognised in the template's own text only.
+// Needs no weights.
+Result<PreparedPrompt> prepare_chat(const Model& model, const std::vector<ChatMessage>& messages);
+
 class Engine {
   public:
     struct Options {

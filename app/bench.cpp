@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// lockstep bench: decode and prefill of a model, against the read bandwidth measured in the same
+// run. Paths and bandwidth take turns piece by piece, so that a noisy machine disturbs all of them
+// alike.
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+#include <numeric>
+
+#include "app/common.h"
+#include "app/words.h"
+#include "core/run/answer.h"
+#include "core/run/random.h"
+#include "kernels/cpu/bandwidth.h"
+#include "kernels/cpu/cpu_stream.h"
+
+namespace lockstep::app {
+namespace {
+
+constexpr int64_t piece_tokens = 16;
+constexpr int prefill_rounds = 3;
+constexpr int bandwidth_passes = 3;
+
+Options bench_options() {
+    return {"bench",
+            "lockstep bench --model M [--path P] [options]\n"
+            "Measures decode and prefill (medians), and the memory's read bandwidth with the same "
+            "threads in\n"
+            "the same run. Without --path: fused, and reference beside it.",
+            {
+                {"model", "M", "a catalogue name (see lockstep models), a GGUF file or a folder"},
+                {"path", "NAME", "measure one path only: " + known_paths()},
+                {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
+                {"prompt-tokens", "N", "rows of the prefill (default 512)"},
+                {"tokens", "N", "tokens decoded after it (default 128)"},
+                {"threads", "N", "default 0: every core"},
+                {"json", "F",
+                 "write {device, threads, bandwidth_gb_s, model, path, decode: {tokens_per_s,\n"
+                 "ms_per_token, weight_bytes, fraction_of_bandwidth}, prefill: {tokens,\n"
+                 "tokens_per_s}} to F; without --path with the same of the other path under\n"
+                 "\"reference\": {path, decode, prefill}"},
+            }};
+}
+
+double median(std::vector<double> values) {
+    if (values.empty()) return 0;
+    const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+struct Measured {
+    const KernelPath* path;
+    std::vector<double> token_seconds, prefill_seconds;
+};
+
+class Bench {
+  public:
+    Bench(Session& session, std::vector<int32_t> prompt, int64_t tokens)
+        : session_(session), prompt_(std::move(prompt)), tokens_(tokens) {}
+
+    Status run(std::vector<Measured>& paths) {
+        for (Measured& measured : paths) LOCKSTEP_TRY(warm_up(*measured.path));
+        for (int round = 0; round < prefill_rounds; ++round) {
+            for (Measured& measured : paths) LOCKSTEP_TRY(time_prefill(measured));
+        }
+        for (int64_t done = 0; done < tokens_; done += piece_tokens) {
+            LOCKSTEP_ASSIGN(const double bandwidth,
+                            measure_read_bandwidth(session_.stream(), bandwidth_passes));
+            bandwidths_.push_back(bandwidth);
+            for (Measured& measured : paths) {
+                session_.truncate(prompt_rows() + done);
+                LOCKSTEP_TRY(time_decode(measured, std::min(piece_tokens, tokens_ - done)));
+            }
+        }
+        return {};
+    }
+    double bandwidth() const { return median(bandwidths_); }
+
+  private:
+    int64_t prompt_rows() const { return static_cast<int64_t>(prompt_.size()); }
+
+    Status prefill(const KernelPath& path) {
+        session_.truncate(0);
+        std::span<const int32_t> rest = prompt_;
+        while (!rest.empty()) {
+            const auto rows = std::min(rest.size(), static_cast<size_t>(session_.batch_rows(path)));
+            LOCKSTEP_TRY(Forward::run(session_, path, rest.first(rows), {}));
+            rest = rest.subspan(rows);
+        }
+        return {};
+    }
+
+    Status warm_up(const KernelPath& path) {
+        LOCKSTEP_TRY(prefill(path));
+        for (int i = 0; i < 2; ++i) LOCKSTEP_TRY(decode(path));
+        return {};
+    }
+
+    Status decode(const KernelPath& path) {
+        LOCKSTEP_ASSIGN(const Tensor logits,
+                        Forward::run(session_, path, std::span(&next_, 1), {}));
+        const float* first = logits.as<const float>();
+        next_ = static_cast<int32_t>(std::max_element(first, first + logits.numel()) - first);
+        return {};
+    }
+
+    Status time_prefill(Measured& measured) {
+        const Stopwatch clock;
+        LOCKSTEP_TRY(prefill(*measured.path));
+        measured.prefill_seconds.push_back(clock.seconds());
+        return {};
+    }
+
+    Status time_decode(Measured& measured, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) {
+            const Stopwatch clock;
+            LOCKSTEP_TRY(decode(*measured.path));
+            measured.token_seconds.push_back(clock.seconds());
+        }
+        return {};
+    }
+
+    Session& session_;
+    std::vector<int32_t> prompt_;
+    int64_t tokens_;
+    int32_t next_ = 0;
+    std::vector<double> bandwidths_;
+};
+
+OrderedJson figures(const Measured& measured, const Model& model, int64_t prompt_tokens,
+                    double bandwidth) {
+    const double token = median(measured.token_seconds), prefill = median(measured.prefill_seconds);
+    const auto bytes = model.weights.bytes_per_token();
+    return {
+        {"path", measured.path->name},
+        {"decode",
+         {{"tokens_per_s", 1 / token},
+          {"ms_per_token", token * 1e3},
+          {"weight_bytes", bytes},
+          {"fraction_of_bandwidth", static_cast<double>(bytes) / token / (bandwidth * 1e9)}}},
+        {"prefill",
+         {{"tokens", prompt_tokens},
+          {"tokens_per_s", static_cast<double>(prompt_tokens) / prefill}}},
+    };
+}
+
+void print(const OrderedJson& path) {
+    const OrderedJson& decode = path["decode"];
+    std::cout << std::fixed << std::setw(10) << std::left << path["path"].get<std::string>()
+              << std::right << std::setprecision(1) << std::setw(9)
+              << decode["tokens_per_s"].get<double>() << " tokens/s decode ("
+              << std::setprecision(3) << decode["ms_per_token"].get<double>() << " ms, "
+              << std::setprecision(2) << decode["fraction_of_bandwidth"].get<double>()
+              << " of the bandwidth)" << std::setprecision(1) << std::setw(10)
+              << path["prefill"]["tokens_per_s"].get<double>() << " tokens/s prefill of "
+              << path["prefill"]["tokens"] << '\n';
+}
+
+std::vector<Measured> wanted_paths(const Options& options) {
+    if (options.has("path"))
+        return {{find_kernel_path(DeviceKind::cpu, options.text("path")), {}, {}}};
+    std::vector<Measured> paths;
+    for (const char* name : {"fused", "reference"}) {
+        if (const KernelPath* path = find_kernel_path(DeviceKind::cpu, name))
+            paths.push_back({path, {}, {}});
+    }
+    return paths;
+}
+
+// Any ids do: what they are changes no time. The same ones in every run.
+std::vector<int32_t> random_prompt(int64_t count, int64_t vocab_size) {
+    Random random(1);
+    std::vector<int32_t> ids(static_cast<size_t>(count));
+    for (int32_t& id : ids)
+        id = static_cast<int32_t>(random.next() % static_cast<uint64_t>(vocab_size));
+    return ids;
+}
+
+Status bench(const Options& options) {
+    LOCKSTEP_ASSIGN(const int64_t prompt_tokens, options.integer("prompt-tokens", 512, 1, 1 << 24));
+    LOCKSTEP_ASSIGN(const int64_t tokens, options.integer("tokens", 128, 1, 1 << 24));
+    LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
+    if (options.has("path")) LOCKSTEP_TRY(path_option(options, ""));
+    LoadOptions load;
+    LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));
+    LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
+    LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
+    load.context = prompt_tokens + tokens + 2;
+    LOCKSTEP_ASSIGN(const std::shared_ptr<const Model> model, load_model(file, load));
+    Device& device = cpu_device();
+    LOCKSTEP_ASSIGN(const std::unique_ptr<Session> session,
+                    Session::create(model, device, settings.threads, load.context));
+
+    std::vector<Measured> paths = wanted_paths(options);
+    Bench run(*session, random_prompt(prompt_tokens, model->config.vocab_size), tokens);
+    LOCKSTEP_TRY(run.run(paths));
+
+    const int threads = cpu_stream(session->stream()).pool().threads();
+    OrderedJson report = {{"device", device.name()},
+                          {"threads", threads},
+                          {"bandwidth_gb_s", run.bandwidth()},
+                          {"model", model->name}};
+    std::cout << device.name() << ", " << threads << " threads, " << std::fixed
+              << std::setprecision(1) << run.bandwidth() << " GB/s read; " << model->name << '\n';
+    for (const Measured& measured : paths) {
+        OrderedJson json = figures(measured, *model, prompt_tokens, run.bandwidth());
+        print(json);
+        if (&measured == &paths.front()) {
+            report.update(json);
+        } else {
+            report[measured.path->name] = std::move(json);
+        }
+    }
+    return options.has("json") ? write_json(options.text("json"), report) : Status();
+}
+
+}  // namespace
+
+int run_bench(int argc, char** argv) {
+    return run_word(bench_options(), argc, argv, bench);
+}
+
+}  // namespace lockstep::app

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the words share: finding a model by its name, writing JSON, ending with an
+// error.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "app/options.h"
+#include "core/base/json.h"
+#include "core/run/engine.h"
+#include "kernels/status.h"
+
+namespace lockstep::app {
+
+// Parses, answers --help, runs body(options), and turns its error into one line and exit status 2.
+int run_word(Options options, int argc, char** argv, Status (*body)(const Options&));
+
+// M as the words take it: a catalogue name, a GGUF file or a folder.
+Result<std::filesystem::path> resolve_model(const std::string& name);
+
+Result<DType> dtype_option(const Options& options);              // --dtype, bf16 by default
+Result<Engine::Options> engine_options(const Options& options);  // --threads, --context
+Result<std::string> path_option(const Options& options, const std::string& fallback);  // --path
+std::string known_paths();
+
+std::string read_stdin();
+// "-" is stdout. Ends with a newline; bytes that are not UTF-8 become U+FFFD.
+Status write_json(const std::string& file, const OrderedJson& json);
+
+}  // namespace lockstep::app

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which word runs what. Nothing else happens here.
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <string_view>
+
+#include "app/words.h"
+
+namespace lockstep::app {
+namespace {
+
+struct Word {
+    std::string_view name;
+    int (*run)(int argc, char** argv);
+    std::string_view what;
+};
+
+constexpr Word words[] = {
+    {"chat", run_chat, "stream an answer to the terminal"},
+    {"tokenize", run_tokenize, "text to token ids"},
+    {"bench", run_bench, "decode and prefill against the memory's bandwidth"},
+    {"models", run_models, "the models that are known, and where they lie"},
+};
+
+void print_usage() {
+    std::cout << "Usage: lockstep [WORD] [options]   or   lockstep MODEL\n\n"
+                 "Without a word: opens the window; a chat in the terminal where there is no "
+                 "display.\n\n";
+    for (const Word& word : words) {
+        const std::string gap(12 - word.name.size(), ' ');
+        std::cout << "  " << word.name << gap << word.what << '\n';
+    }
+    std::cout << "\nlockstep WORD --help tells a word's options. Exit status: 0, or 2 on wrong "
+                 "usage or input.\n";
+}
+
+bool has_display() {
+    for (const char* name : {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}) {
+        const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it
+        if (value && *value) return true;
+    }
+    return false;
+}
+
+int open_window_or_terminal(int argc, char** argv) {
+    const char* model = argc > 1 ? argv[1] : nullptr;
+    if (!has_display()) return run_chat_without_display(model);
+    std::cerr << "lockstep: the window is not part of this build; try lockstep chat --help\n";
+    return 2;
+}
+
+int run(int argc, char** argv) {
+    const std::string_view first = argc > 1 ? argv[1] : "";
+    if (first == "-h" || first == "--help" || first == "help") {
+        print_usage();
+        return 0;
+    }
+    for (const Word& word : words) {
+        if (first == word.name) return word.run(argc - 2, argv + 2);
+    }
+    std::error_code error;
+    if (first.empty() || std::filesystem::exists(first, error))
+        return open_window_or_terminal(argc, argv);
+    std::cerr << "lockstep: there is no word or file \"" << first << "\"; see lockstep --help\n";
+    return 2;
+}
+
+}  // namespace
+}  // namespace lockstep::app
+
+int main(int argc, char** argv) {
+    return lockstep::app::run(argc, argv);
+}
