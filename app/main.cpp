@@ -5,6 +5,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "app/window.h"
 #include "app/words.h"
 
 namespace lockstep::app {
@@ -46,8 +47,7 @@ bool has_display() {
 int open_window_or_terminal(int argc, char** argv) {
     const char* model = argc > 1 ? argv[1] : nullptr;
     if (!has_display()) return run_chat_without_display(model);
-    std::cerr << "lockstep: the window is not part of this build; try lockstep chat --help\n";
-    return 2;
+    return run_window(argc, argv, model ? model : "");
 }
 
 int run(int argc, char** argv) {

@@ -89,6 +89,11 @@ QIcon colouredIcon(const QString& name, const QColor& color) {
     return QIcon(new ThemedIconEngine(name, QPalette::ButtonText, color));
 }
 
+QIcon applicationIcon() {
+    initResources();
+    return QIcon(QStringLiteral(":/icons/app/org.lockstep.Lockstep.svg"));
+}
+
 QPixmap iconPixmap(const QString& name, int extent, qreal device_pixel_ratio, const QColor& color) {
     const int pixels = qRound(extent * device_pixel_ratio);
     QPixmap pixmap = render(name, {pixels, pixels}, color);

@@ -15,6 +15,7 @@ namespace lockstep {
 QIcon themedIcon(const QString& name, QPalette::ColorRole role = QPalette::ButtonText);
 // In one colour, whatever the palette.
 QIcon colouredIcon(const QString& name, const QColor& color);
+QIcon applicationIcon();
 // A drawing of `extent` device-independent pixels, for a painter.
 QPixmap iconPixmap(const QString& name, int extent, qreal device_pixel_ratio, const QColor& color);
 

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/engine_thread.h"
+
+#include <QDeadlineTimer>
+
+#include "ui/engine_worker.h"
+
+namespace lockstep {
+namespace {
+
+constexpr int cancel_again_ms = 20;
+
+}  // namespace
+
+EngineThread::EngineThread(QObject* parent)
+    : QObject(parent), thread_(new QThread), worker_(new EngineWorker) {
+    thread_->setObjectName(QStringLiteral("engine"));
+    worker_->moveToThread(thread_);
+    connect(thread_, &QThread::finished, worker_, &QObject::deleteLater);
+    connect(worker_, &EngineWorker::loadProgressed, this, &EngineThread::loadProgressed);
+    // Counted first: who hears of an end may ask isBusy().
+    connect(worker_, &EngineWorker::loaded, this, &EngineThread::jobEnded);
+    connect(worker_, &EngineWorker::loadFailed, this, &EngineThread::jobEnded);
+    connect(worker_, &EngineWorker::answerFinished, this, &EngineThread::jobEnded);
+    connect(worker_, &EngineWorker::answerFailed, this, &EngineThread::jobEnded);
+    connect(worker_, &EngineWorker::loaded, this, &EngineThread::loaded);
+    connect(worker_, &EngineWorker::loadFailed, this, &EngineThread::loadFailed);
+    connect(worker_, &EngineWorker::tokensArrived, this, &EngineThread::tokensArrived);
+    connect(worker_, &EngineWorker::answerFinished, this, &EngineThread::answerFinished);
+    connect(worker_, &EngineWorker::answerFailed, this, &EngineThread::answerFailed);
+    cancel_again_.setInterval(cancel_again_ms);
+    connect(&cancel_again_, &QTimer::timeout, this, [this] { worker_->cancel(last_cancelled_); });
+    thread_->start();
+}
+
+EngineThread::~EngineThread() {
+    // A thread that does not end keeps what it uses: both are left behind rather than torn down.
+    if (shutDown()) delete thread_;
+}
+
+template <class... Args>
+JobId EngineThread::ask(void (EngineWorker::*slot)(JobId, Args...),
+                        const std::decay_t<Args>&... args) {
+    if (!worker_) return 0;  // shut down
+    const JobId job = ++last_job_;
+    ++outstanding_;
+    QMetaObject::invokeMethod(
+        worker_, [worker = worker_, slot, job, args...] { (worker->*slot)(job, args...); },
+        Qt::QueuedConnection);
+    return job;
+}
+
+void EngineThread::load(const QString& path, const EngineOptions& options) {
+    ask(&EngineWorker::load, path, options);
+}
+
+void EngineThread::configure(const EngineOptions& options) {
+    ask(&EngineWorker::configure, options);
+}
+
+JobId EngineThread::answer(const AnswerRequest& request) {
+    return ask(&EngineWorker::answer, request);
+}
+
+void EngineThread::forgetConversation() {
+    if (!worker_) return;
+    QMetaObject::invokeMethod(worker_, &EngineWorker::forgetConversation, Qt::QueuedConnection);
+}
+
+void EngineThread::cancel() {
+    if (outstanding_ == 0 || !worker_) return;
+    last_cancelled_ = last_job_;
+    worker_->cancel(last_cancelled_);
+    cancel_again_.start();
+}
+
+Status EngineThread::setPath(const PathChoice& choice) {
+    return worker_ ? worker_->setPath(choice) : Status();
+}
+
+void EngineThread::jobEnded() {
+    --outstanding_;
+    // Jobs end in order: what is left was asked after the cancel, or is still to be cancelled.
+    const JobId oldest = last_job_ - JobId(outstanding_) + 1;
+    if (oldest > last_cancelled_) cancel_again_.stop();
+}
+
+bool EngineThread::shutDown(int milliseconds) {
+    if (!worker_) return true;
+    cancel_again_.stop();
+    const QDeadlineTimer deadline(milliseconds);
+    thread_->quit();
+    do {
+        worker_->cancel(last_job_);
+        if (thread_->wait(QDeadlineTimer(cancel_again_ms))) {
+            worker_ = nullptr;  // deleted by its thread as it ended
+            return true;
+        }
+    } while (!deadline.hasExpired());
+    return false;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The values that cross the thread boundary between the window and the engine.
+#pragma once
+
+#include <QMetaType>
+#include <QString>
+#include <QStringList>
+#include <QVector>
+
+#include "core/model/model.h"
+#include "core/run/sampler.h"
+#include "kernels/dtype.h"
+#include "ui/chat/chat_types.h"
+
+namespace lockstep {
+
+// Counts what was asked of the engine: later requests have higher numbers.
+using JobId = quint64;
+
+struct EngineOptions {
+    DType dtype = DType::bf16;
+    int threads = 0;     // 0: every core
+    qint64 context = 0;  // 0: what the model allows, within reason
+    bool operator==(const EngineOptions&) const = default;
+};
+
+struct LoadStep {
+    QString path;
+    QString what;  // the tensor in hand
+    qint64 done = 0;
+    qint64 total = 0;          // bytes of weights; 0 while that is not known
+    qint64 memory_needed = 0;  // weights, cache and workspace; 0 while that is not known
+};
+
+struct LoadedModel {
+    QString path;  // empty: no model
+    QString name;
+    QString format;  // "GGUF Q4_1"
+    QString dtype;   // "bf16"
+    QString device;
+    QString template_problem;  // why the model's own chat template is not used, or empty
+    int threads = 0;
+    qint64 context = 0;
+    qint64 memory = 0;  // estimated, in bytes
+    GenerationDefaults defaults;
+};
+
+struct LoadFailure {
+    QString path;
+    QString message;
+    bool cancelled = false;
+};
+
+struct AnswerRequest {
+    QVector<ChatEntry> conversation;
+    SamplingOptions sampling;
+    QStringList stop_strings;
+    qint64 max_tokens = 0;  // 0: until the context is full
+};
+
+// What came since the last one, at most every 40 ms.
+struct TokenBatch {
+    JobId job = 0;
+    QString text;
+    qint64 tokens = 0;             // of the answer so far
+    double tokens_per_second = 0;  // since the first token; 0 before the second
+    qint64 context_used = 0;
+};
+
+struct FinishedAnswer {
+    JobId job = 0;
+    AnswerStats stats;
+    qint64 context_used = 0;
+};
+
+struct FailedAnswer {
+    JobId job = 0;
+    QString message;
+};
+
+}  // namespace lockstep
+
+Q_DECLARE_METATYPE(lockstep::EngineOptions)
+Q_DECLARE_METATYPE(lockstep::LoadStep)
+Q_DECLARE_METATYPE(lockstep::LoadedModel)
+Q_DECLARE_METATYPE(lockstep::LoadFailure)
+Q_DECLARE_METATYPE(lockstep::AnswerRequest)
+Q_DECLARE_METATYPE(lockstep::TokenBatch)
+Q_DECLARE_METATYPE(lockstep::FinishedAnswer)
+Q_DECLARE_METATYPE(lockstep::FailedAnswer)

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/main_window.h"
+
+#include <QCloseEvent>
+#include <QDropEvent>
+#include <QMenuBar>
+#include <QMimeData>
+#include <QStackedWidget>
+#include <QToolBar>
+#include <QVBoxLayout>
+
+#include "core/catalogue/catalogue.h"
+#include "ui/chat/chat_page.h"
+#include "ui/engine_thread.h"
+#include "ui/help_dialog.h"
+#include "ui/models/model_picker.h"
+#include "ui/models/start_page.h"
+#include "ui/notice_bar.h"
+#include "ui/progress_strip.h"
+#include "ui/settings/settings_dialog.h"
+#include "ui/status_line.h"
+#include "ui/window_actions.h"
+
+namespace lockstep {
+namespace {
+
+QString modelsFolder(const Settings& settings) {
+    if (!settings.models_folder.isEmpty()) return settings.models_folder;
+    return QString::fromStdString(default_models_folder().string());
+}
+
+// The local file or folder that is dragged; empty where it is anything else.
+QString draggedPath(const QDropEvent* event) {
+    const QList<QUrl> urls = event->mimeData()->urls();
+    return urls.size() == 1 ? urls.first().toLocalFile() : QString();
+}
+
+}  // namespace
+
+MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
+    : QMainWindow(parent),
+      store_(new SettingsStore(options.settings_file, this)),
+      theme_(new Theme(this)),
+      library_(options.download.catalogue),
+      engine_(new EngineThread(this)),
+      download_(new ModelDownload(options.download, this)),
+      applied_(store_->values().engine),
+      chat_(new ChatPage),
+      actions_(std::make_unique<WindowActions>(this, *chat_)) {
+    theme_->setChoice(store_->values().theme);
+    library_.setFolder(modelsFolder(store_->values()));
+    build();
+    connectEngine();
+    connectChat();
+    connectModels();
+    connectActions();
+    connect(store_, &SettingsStore::changed, this, &MainWindow::applySettings);
+    applyPath();
+    refreshModelState();
+    if (!restoreGeometry(store_->windowGeometry()))
+        resize(fontMetrics().height() * 64, fontMetrics().height() * 46);
+    openFirstModel(options.model);
+}
+
+MainWindow::~MainWindow() {
+    shutDown();
+}
+
+void MainWindow::build() {
+    setObjectName(QStringLiteral("main_window"));
+    picker_ = new ModelPicker(&library_, {actions_->open_file, actions_->open_folder});
+    notice_ = new NoticeBar;
+    load_strip_ = new ProgressStrip;
+    download_strip_ = new ProgressStrip;
+    start_ = new StartPage(library_.defaultModel());
+    pages_ = new QStackedWidget;
+    pages_->addWidget(start_);
+    pages_->addWidget(chat_);
+    auto* central = new QWidget;
+    auto* column = new QVBoxLayout(central);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    for (QWidget* part :
+         std::initializer_list<QWidget*>{notice_, load_strip_, download_strip_, pages_})
+        column->addWidget(part);
+    column->setStretch(3, 1);
+    setCentralWidget(central);
+
+    status_ = new StatusLine;
+    setStatusBar(status_);
+    actions_->fillMenus(menuBar());
+    auto* bar = new QToolBar(tr("Tools"));
+    bar->setObjectName(QStringLiteral("tools"));
+    bar->setMovable(false);
+    bar->setContextMenuPolicy(Qt::PreventContextMenu);
+    const int unit = fontMetrics().height();
+    bar->setIconSize({unit * 5 / 4, unit * 5 / 4});
+    picker_->setIconSize(bar->iconSize());
+    actions_->fillToolBar(bar, picker_);
+    addToolBar(bar);
+    setContextMenuPolicy(Qt::PreventContextMenu);
+    setAcceptDrops(true);
+    // Before the composer, which would take a dropped file's name as text.
+    for (QWidget* child : findChildren<QWidget*>()) child->installEventFilter(this);
+}
+
+void MainWindow::connectEngine() {
+    connect(engine_, &EngineThread::loadProgressed, this, &MainWindow::showLoadStep);
+    connect(engine_, &EngineThread::loaded, this, &MainWindow::takeModel);
+    connect(engine_, &EngineThread::loadFailed, this, &MainWindow::sayLoadFailed);
+    connect(engine_, &EngineThread::tokensArrived, this, &MainWindow::showTokens);
+    connect(engine_, &EngineThread::answerFinished, this, [this](const FinishedAnswer& answer) {
+        chat_->finishAnswer(answer.stats);
+        status_->setSpeed(answer.stats.tokensPerSecond);
+        endAnswer(answer.context_used);
+    });
+    connect(engine_, &EngineThread::answerFailed, this, [this](const FailedAnswer& failure) {
+        chat_->failAnswer(failure.message);
+        endAnswer(-1);
+    });
+}
+
+void MainWindow::connectChat() {
+    chat_->setSystemPrompt(store_->systemPrompt());
+    connect(chat_, &ChatPage::sendRequested, this, &MainWindow::ask);
+    connect(chat_, &ChatPage::stopRequested, engine_, &EngineThread::cancel);
+    connect(chat_, &ChatPage::answeringChanged, actions_->stop, &QAction::setEnabled);
+    connect(chat_, &ChatPage::systemPromptChanged, store_, &SettingsStore::setSystemPrompt);
+    connect(chat_, &ChatPage::newChatStarted, this, [this] {
+        engine_->forgetConversation();
+        chat_->setContextUse(0, model_.context);
+        status_->setContext(0, model_.context);
+        status_->setSpeed(0);
+    });
+}
+
+void MainWindow::connectModels() {
+    connect(picker_, &ModelPicker::chosen, this, &MainWindow::openModel);
+    connect(picker_, &ModelPicker::downloadChosen, this, &MainWindow::download);
+    connect(load_strip_, &ProgressStrip::cancelled, engine_, &EngineThread::cancel);
+    connect(download_strip_, &ProgressStrip::cancelled, download_, &ModelDownload::cancel);
+    connect(start_, &StartPage::downloadWanted, this, &MainWindow::download);
+    connect(start_, &StartPage::openWanted, this, &MainWindow::openModel);
+    connect(start_, &StartPage::cancelWanted, download_, &ModelDownload::cancel);
+    connect(start_, &StartPage::openFileWanted, this, &MainWindow::chooseFile);
+    connect(start_, &StartPage::openFolderWanted, this, &MainWindow::chooseFolder);
+    connect(download_, &ModelDownload::progressed, this, &MainWindow::showDownload);
+    connect(download_, &ModelDownload::cancelled, this, &MainWindow::endDownload);
+    connect(download_, &ModelDownload::finished, this, [this](const QString& path) {
+        endDownload();
+        openModel(path);
+    });
+    connect(download_, &ModelDownload::failed, this, [this](const QString& message) {
+        const QString name = downloading_;
+        endDownload();
+        notice_->showNotice(NoticeBar::Kind::error, tr("The download failed: %1").arg(message), {},
+                            {tr("&Try again"), [this, name] { download(name); }});
+    });
+}
+
+void MainWindow::connectActions() {
+    connect(actions_->open_file, &QAction::triggered, this, &MainWindow::chooseFile);
+    connect(actions_->open_folder, &QAction::triggered, this, &MainWindow::chooseFolder);
+    connect(actions_->choose_model, &QAction::triggered, picker_, &QToolButton::showMenu);
+    connect(actions_->settings, &QAction::triggered, this, &MainWindow::openSettings);
+    connect(actions_->quit, &QAction::triggered, this, &QWidget::close);
+    connect(actions_->stop, &QAction::triggered, engine_, &EngineThread::cancel);
+    connect(actions_->help, &QAction::triggered, this, &MainWindow::showHelp);
+    connect(actions_->fused, &QAction::toggled, this, [this](bool on) {
+        Settings settings = store_->values();
+        settings.fused = on;
+        if (on) settings.truth = false;
+        store_->set(settings);
+    });
+}
+
+SettingsDialog* MainWindow::openSettings() {
+    if (!settings_dialog_) {
+        settings_dialog_ = new SettingsDialog(store_, this);
+        settings_dialog_->setAttribute(Qt::WA_DeleteOnClose);
+    }
+    settings_dialog_->show();
+    settings_dialog_->raise();
+    settings_dialog_->activateWindow();
+    return settings_dialog_;
+}
+
+void MainWindow::showHelp() {
+    auto* help = new HelpDialog(actions_->all(), this);
+    help->setAttribute(Qt::WA_DeleteOnClose);
+    help->open();
+}
+
+void MainWindow::applySettings(const Settings& now, const Settings& before) {
+    theme_->setChoice(now.theme);
+    if (pathChoice(now) != pathChoice(before)) applyPath();
+    if (now.models_folder != before.models_folder) {
+        library_.setFolder(modelsFolder(now));
+        refreshModelState();
+    }
+    if (now.engine != before.engine) applyEngineOptions();
+}
+
+void MainWindow::applyPath() {
+    const Settings& settings = store_->values();
+    const PathChoice choice = pathChoice(settings);
+    if (const Status status = engine_->setPath(choice); !status)
+        notice_->showNotice(NoticeBar::Kind::error, tr("The kernels could not be changed"),
+                            QString::fromStdString(status.error().message));
+    else
+        status_->setPath(QString::fromStdString(choice.name()));
+    const QSignalBlocker blocker(actions_->fused);
+    actions_->fused->setChecked(settings.fused && !settings.truth);
+}
+
+bool MainWindow::shutDown() {
+    const bool ended = engine_->shutDown();
+    closed_cleanly_ = closed_cleanly_ && ended;
+    return closed_cleanly_;
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    store_->setWindowGeometry(saveGeometry());
+    store_->sync();
+    hide();  // what remains to end takes a moment
+    if (settings_dialog_) settings_dialog_->close();
+    shutDown();
+    event->accept();
+}
+
+void MainWindow::changeEvent(QEvent* event) {
+    QMainWindow::changeEvent(event);
+    // Painted with the palette's own colours: the whole window, at once.
+    if (event->type() == QEvent::PaletteChange) update();
+}
+
+bool MainWindow::eventFilter(QObject* watched, QEvent* event) {
+    const auto type = event->type();
+    if (type != QEvent::DragEnter && type != QEvent::DragMove && type != QEvent::Drop)
+        return QMainWindow::eventFilter(watched, event);
+    auto* drop = static_cast<QDropEvent*>(event);
+    const QString path = draggedPath(drop);
+    if (path.isEmpty()) return QMainWindow::eventFilter(watched, event);
+    drop->acceptProposedAction();
+    if (type == QEvent::Drop) openModel(path);
+    return true;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What happens over time in the window: a model is opened, an answer streams, a download runs.
+#include <QDir>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QRandomGenerator>
+#include <QStackedWidget>
+
+#include "ui/chat/chat_page.h"
+#include "ui/engine_thread.h"
+#include "ui/main_window.h"
+#include "ui/models/model_picker.h"
+#include "ui/models/start_page.h"
+#include "ui/notice_bar.h"
+#include "ui/progress_strip.h"
+#include "ui/status_line.h"
+#include "ui/window_actions.h"
+
+namespace lockstep {
+
+void MainWindow::openFirstModel(const QString& wanted) {
+    if (!wanted.isEmpty()) return openModel(wanted);
+    const QString last = store_->lastModel();
+    if (!last.isEmpty() && QFileInfo::exists(last)) return openModel(last);
+    if (!last.isEmpty())
+        notice_->showNotice(NoticeBar::Kind::warning, tr("The last model is not there any more"),
+                            QDir::toNativeSeparators(last));
+    const DownloadableModel* first = library_.defaultModel();
+    const QString path = first ? QDir(library_.folder()).filePath(first->path) : QString();
+    if (first && QFileInfo::exists(path)) openModel(path);
+}
+
+void MainWindow::chooseFile() {
+    const QString start = model_.path.isEmpty() ? library_.folder() : QFileInfo(model_.path).path();
+    const QString path = QFileDialog::getOpenFileName(
+        this, tr("Open a model file"), start,
+        tr("GGUF models (*.gguf *.GGUF)") + QStringLiteral(";;") + tr("All files (*)"));
+    if (!path.isEmpty()) openModel(path);
+}
+
+void MainWindow::chooseFolder() {
+    const QString start = model_.path.isEmpty() ? library_.folder() : QFileInfo(model_.path).path();
+    const QString path =
+        QFileDialog::getExistingDirectory(this, tr("Open a Hugging Face model folder"), start);
+    if (!path.isEmpty()) openModel(path);
+}
+
+void MainWindow::openModel(const QString& path) {
+    if (path == loading_) return;
+    engine_->cancel();  // an answer of the old model, or another load
+    loading_ = QFileInfo(path).absoluteFilePath();
+    notice_->dismiss();
+    applied_ = store_->values().engine;
+    engine_->load(loading_, applied_);
+    refreshModelState();
+}
+
+void MainWindow::showLoadStep(const LoadStep& step) {
+    if (step.path != loading_) return;
+    const QString needed =
+        step.memory_needed > 0 ? tr("%1 of memory").arg(sizeText(step.memory_needed)) : QString();
+    load_strip_->showProgress(tr("Loading %1").arg(QFileInfo(step.path).fileName()), step.done,
+                              step.total, needed);
+}
+
+void MainWindow::takeModel(const LoadedModel& model) {
+    model_ = model;
+    if (loading_ == model.path) loading_.clear();
+    model_.name = titleOf(model);
+    store_->setLastModel(model.path);
+    if (!model.template_problem.isEmpty())
+        notice_->showNotice(NoticeBar::Kind::warning,
+                            tr("The model's own chat template cannot be used: a plain one is"),
+                            model.template_problem);
+    refreshModelState();
+    chat_->focusComposer();
+}
+
+void MainWindow::sayLoadFailed(const LoadFailure& failure) {
+    const bool opening = failure.path == loading_;
+    if (opening) loading_.clear();
+    refreshModelState();
+    if (failure.cancelled) return;
+    const QString name = QFileInfo(failure.path).fileName();
+    const QString kept =
+        model_.path.isEmpty() ? QString() : tr(" %1 stays in use.").arg(model_.name);
+    notice_->showNotice(NoticeBar::Kind::error, tr("%1 could not be opened.").arg(name) + kept,
+                        failure.message,
+                        {tr("&Try again"), [this, path = failure.path] { openModel(path); }});
+}
+
+QString MainWindow::titleOf(const LoadedModel& model) const {
+    const QString title = library_.catalogueTitle(model.path);
+    return title.isEmpty() ? model.name : title;
+}
+
+void MainWindow::refreshModelState() {
+    const bool any = !model_.path.isEmpty();
+    setWindowTitle(any ? tr("%1 – Lockstep").arg(model_.name) : tr("Lockstep"));
+    picker_->setCurrent(model_.name, model_.path);
+    picker_->setRecent(store_->recentModels());
+    status_->setModel(model_);
+    status_->setContext(0, model_.context);
+    chat_->setModelName(model_.name);
+    chat_->setContextUse(0, model_.context);
+    if (isLoading()) {
+        load_strip_->showProgress(tr("Loading %1").arg(QFileInfo(loading_).fileName()), 0, 0);
+        chat_->setReady(false, tr("The model is being loaded"));
+    } else {
+        load_strip_->hide();
+        chat_->setReady(any, tr("Choose a model first"));
+    }
+    const DownloadableModel* first = library_.defaultModel();
+    const QString path = first ? QDir(library_.folder()).filePath(first->path) : QString();
+    start_->setInstalledPath(first && QFileInfo::exists(path) ? path : QString());
+    pages_->setCurrentWidget(any || isLoading() ? static_cast<QWidget*>(chat_) : start_);
+    for (QAction* action : {actions_->new_chat, actions_->export_chat, actions_->copy_answer})
+        action->setVisible(pages_->currentWidget() == chat_);
+}
+
+void MainWindow::ask(const QVector<ChatEntry>& conversation) {
+    const Settings& settings = store_->values();
+    AnswerRequest request;
+    request.conversation = conversation;
+    request.sampling =
+        samplingOptions(settings, model_.defaults, QRandomGenerator::global()->generate64());
+    request.stop_strings = settings.stop_strings;
+    request.max_tokens = settings.max_tokens;
+    engine_->answer(request);
+}
+
+void MainWindow::showTokens(const TokenBatch& batch) {
+    chat_->appendText(batch.text);
+    chat_->setContextUse(batch.context_used, model_.context);
+    status_->setContext(batch.context_used, model_.context);
+    status_->setSpeed(batch.tokens_per_second);
+}
+
+void MainWindow::endAnswer(qint64 context_used) {
+    if (context_used >= 0) {
+        chat_->setContextUse(context_used, model_.context);
+        status_->setContext(context_used, model_.context);
+    }
+    if (options_wait_) applyEngineOptions();
+}
+
+void MainWindow::applyEngineOptions() {
+    options_wait_ = chat_->isAnswering();
+    const EngineOptions wanted = store_->values().engine;
+    if (options_wait_ || wanted == applied_) return;
+    const bool reload = wanted.dtype != applied_.dtype || isLoading();
+    const QString path = isLoading() ? loading_ : model_.path;
+    applied_ = wanted;
+    if (path.isEmpty()) return;
+    if (!reload) return engine_->configure(wanted);
+    loading_.clear();  // the same path again, with other options
+    openModel(path);
+}
+
+void MainWindow::download(const QString& name) {
+    if (download_->isRunning()) return;
+    downloading_ = name;
+    notice_->dismiss();
+    download_->start(name, library_.folder());
+    showDownload(0, 0);
+}
+
+void MainWindow::showDownload(qint64 done, qint64 total) {
+    const bool at_start = pages_->currentWidget() == start_;
+    if (at_start)
+        start_->showDownload(done, total);
+    else
+        download_strip_->showProgress(tr("Downloading %1").arg(downloading_), done, total,
+                                      total > 0 ? sizeText(total) : QString());
+}
+
+void MainWindow::endDownload() {
+    downloading_.clear();
+    download_strip_->hide();
+    start_->showDownloadEnded();
+    refreshModelState();
+}
+
+}  // namespace lockstep

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/notice_bar.h"
+
+#include <QAccessible>
+#include <QGridLayout>
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QPainter>
+#include <QPushButton>
+#include <QToolButton>
+
+#include "ui/theme/colors.h"
+#include "ui/theme/icons.h"
+
+namespace lockstep {
+
+NoticeBar::NoticeBar(QWidget* parent)
+    : QFrame(parent),
+      icon_(new QLabel),
+      summary_(new QLabel),
+      details_(new QLabel),
+      more_(new QPushButton(tr("&Details"))),
+      action_(new QPushButton),
+      close_(new QToolButton) {
+    setObjectName(QStringLiteral("notice"));
+    for (QLabel* label : {summary_, details_}) {
+        label->setTextFormat(Qt::PlainText);
+        label->setWordWrap(true);
+        label->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    }
+    details_->setForegroundRole(QPalette::WindowText);
+    more_->setCheckable(true);
+    close_->setIcon(themedIcon(QStringLiteral("close")));
+    close_->setToolTip(tr("Dismiss (Esc)"));
+    close_->setAccessibleName(tr("Dismiss the message"));
+    close_->setAutoRaise(true);
+    close_->setFocusPolicy(Qt::StrongFocus);
+    for (QPushButton* button : {more_, action_}) button->setAutoDefault(false);
+    connect(more_, &QPushButton::toggled, details_, &QWidget::setVisible);
+    connect(close_, &QToolButton::clicked, this, &NoticeBar::dismiss);
+    connect(action_, &QPushButton::clicked, this, [this] {
+        const auto run = run_;
+        dismiss();
+        if (run) run();
+    });
+    const int unit = fontMetrics().height();
+    auto* grid = new QGridLayout(this);
+    grid->setContentsMargins(unit * 3 / 4, unit / 2, unit / 2, unit / 2);
+    grid->setHorizontalSpacing(unit / 2);
+    grid->addWidget(icon_, 0, 0, Qt::AlignTop);
+    grid->addWidget(summary_, 0, 1);
+    grid->addWidget(more_, 0, 2, Qt::AlignTop);
+    grid->addWidget(action_, 0, 3, Qt::AlignTop);
+    grid->addWidget(close_, 0, 4, Qt::AlignTop);
+    grid->addWidget(details_, 1, 1);
+    grid->setColumnStretch(1, 1);
+    hide();
+}
+
+void NoticeBar::showNotice(Kind kind, const QString& summary, const QString& details,
+                           const NoticeAction& action) {
+    kind_ = kind;
+    run_ = action.run;
+    summary_->setText(summary);
+    details_->setText(details);
+    more_->setVisible(!details.isEmpty());
+    more_->setChecked(false);
+    details_->hide();
+    action_->setVisible(bool(action.run));
+    action_->setText(action.text);
+    const ThemeColors& colors = themeColors(palette());
+    icon_->setPixmap(iconPixmap(QStringLiteral("warning"), fontMetrics().height() * 5 / 4,
+                                devicePixelRatioF(),
+                                kind == Kind::error ? colors.error : colors.warning));
+    setAccessibleName(kind == Kind::error ? tr("Error") : tr("Warning"));
+    setAccessibleDescription(summary);
+    show();
+    QAccessibleEvent event(this, QAccessible::Alert);
+    QAccessible::updateAccessibility(&event);
+}
+
+void NoticeBar::dismiss() {
+    hide();
+}
+
+QString NoticeBar::summary() const {
+    return isVisible() ? summary_->text() : QString();
+}
+
+QString NoticeBar::details() const {
+    return details_->text();
+}
+
+void NoticeBar::paintEvent(QPaintEvent*) {
+    const ThemeColors& colors = themeColors(palette());
+    const bool error = kind_ == Kind::error;
+    QPainter painter(this);
+    painter.fillRect(rect(), error ? colors.error_background : colors.warning_background);
+    painter.fillRect(0, 0, 3, height(), error ? colors.error : colors.warning);
+}
+
+void NoticeBar::keyPressEvent(QKeyEvent* event) {
+    if (event->key() == Qt::Key_Escape) return dismiss();
+    QFrame::keyPressEvent(event);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/settings/settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/step_catalog.h"
+
+namespace lockstep {
+namespace {
+
+constexpr int recent_models_kept = 8;
+
+QString stepKey(int step) {
+    const std::string_view name = step_name(static_cast<StepId>(step));
+    return QStringLiteral("kernels/fused_") +
+           QString::fromUtf8(name.data(), qsizetype(name.size()));
+}
+
+DType dtypeFromName(const QString& name) {
+    if (name == QLatin1String("f16")) return DType::f16;
+    if (name == QLatin1String("f32")) return DType::f32;
+    return DType::bf16;
+}
+
+QString nameOf(DType dtype) {
+    const std::string_view name = dtype_info(dtype).name;
+    return QString::fromUtf8(name.data(), qsizetype(name.size()));
+}
+
+// Calls visit(key, value, low, high) for each number, visit(key, value) for what has no bounds: the
+// one list of what is kept and under which name.
+template <class S, class Visitor>
+void visitSettings(S& s, Visitor&& visit) {
+    constexpr double huge = std::numeric_limits<int>::max();
+    visit("kernels/fused", s.fused);
+    visit("kernels/truth", s.truth);
+    visit("sampling/model_defaults", s.model_defaults);
+    visit("sampling/temperature", s.temperature, 0.0, 5.0);
+    visit("sampling/top_k", s.top_k, 0.0, 1000.0);
+    visit("sampling/top_p", s.top_p, 0.0, 1.0);
+    visit("sampling/min_p", s.min_p, 0.0, 1.0);
+    visit("sampling/typical_p", s.typical_p, 0.0, 1.0);
+    visit("sampling/repetition_penalty", s.repetition_penalty, 0.5, 3.0);
+    visit("sampling/presence_penalty", s.presence_penalty, -2.0, 2.0);
+    visit("sampling/frequency_penalty", s.frequency_penalty, -2.0, 2.0);
+    visit("sampling/penalty_window", s.penalty_window, 0.0, 4096.0);
+    visit("sampling/seed", s.seed, -1.0, huge);
+    visit("sampling/max_tokens", s.max_tokens, 0.0, 1000000.0);
+    visit("sampling/stop_strings", s.stop_strings);
+    visit("engine/threads", s.engine.threads, 0.0, 1024.0);
+    visit("engine/context", s.engine.context, 0.0, 10000000.0);
+    visit("engine/models_folder", s.models_folder);
+}
+
+class Reader {
+  public:
+    explicit Reader(const QSettings& file) : file_(file) {}
+
+    template <class T>
+    void operator()(const char* key, T& value) const {
+        const QVariant found = file_.value(QLatin1String(key));
+        if (found.isValid() && found.canConvert<T>()) value = found.value<T>();
+    }
+    template <class T>
+    void operator()(const char* key, T& value, double low, double high) const {
+        bool number = false;
+        const double found = file_.value(QLatin1String(key)).toDouble(&number);
+        if (number && std::isfinite(found)) value = T(std::clamp(found, low, high));
+    }
+
+  private:
+    const QSettings& file_;
+};
+
+class Writer {
+  public:
+    explicit Writer(QSettings& file) : file_(file) {}
+
+    template <class T, class... Bounds>
+    void operator()(const char* key, const T& value, Bounds...) const {
+        file_.setValue(QLatin1String(key), QVariant::fromValue(value));
+    }
+
+  private:
+    QSettings& file_;
+};
+
+Settings read(const QSettings& file) {
+    Settings settings;
+    visitSettings(settings, Reader(file));
+    for (int step = 0; step < step_count; ++step)
+        settings.fused_steps[size_t(step)] = file.value(stepKey(step), true).toBool();
+    settings.engine.dtype = dtypeFromName(file.value(QStringLiteral("engine/dtype")).toString());
+    settings.theme = themeChoiceFromName(file.value(QStringLiteral("theme")).toString());
+    return settings;
+}
+
+void write(const Settings& settings, QSettings& file) {
+    visitSettings(settings, Writer(file));
+    for (int step = 0; step < step_count; ++step)
+        file.setValue(stepKey(step), settings.fused_steps[size_t(step)]);
+    file.setValue(QStringLiteral("engine/dtype"), nameOf(settings.engine.dtype));
+    file.setValue(QStringLiteral("theme"), themeChoiceName(settings.theme));
+}
+
+}  // namespace
+
+PathChoice pathChoice(const Settings& settings) {
+    if (settings.truth) return PathChoice("truth");
+    PathChoice choice("reference");
+    for (size_t step = 0; step < choice.steps.size(); ++step)
+        if (settings.fused && settings.fused_steps[step]) choice.steps[step] = "fused";
+    return choice;
+}
+
+SamplingOptions samplingOptions(const Settings& settings, const GenerationDefaults& defaults,
+                                quint64 seed) {
+    SamplingOptions sampling;
+    sampling.temperature = settings.temperature;
+    sampling.top_k = settings.top_k;
+    sampling.top_p = settings.top_p;
+    sampling.min_p = settings.min_p;
+    sampling.typical_p = settings.typical_p;
+    sampling.repetition_penalty = settings.repetition_penalty;
+    sampling.presence_penalty = settings.presence_penalty;
+    sampling.frequency_penalty = settings.frequency_penalty;
+    sampling.penalty_window = settings.penalty_window;
+    sampling.seed = settings.seed >= 0 ? quint64(settings.seed) : seed;
+    if (!settings.model_defaults) return sampling;
+    sampling.temperature = defaults.temperature.value_or(sampling.temperature);
+    sampling.top_k = defaults.top_k.value_or(sampling.top_k);
+    sampling.top_p = defaults.top_p.value_or(sampling.top_p);
+    sampling.min_p = defaults.min_p.value_or(sampling.min_p);
+    sampling.repetition_penalty = defaults.repetition_penalty.value_or(sampling.repetition_penalty);
+    return sampling;
+}
+
+SettingsStore::SettingsStore(const QString& file, QObject* parent)
+    : QObject(parent),
+      file_(file.isEmpty() ? std::make_unique<QSettings>(QSettings::IniFormat, QSettings::UserScope,
+                                                         QStringLiteral("lockstep"),
+                                                         QStringLiteral("lockstep"))
+                           : std::make_unique<QSettings>(file, QSettings::IniFormat)),
+      values_(read(*file_)) {}
+
+void SettingsStore::set(const Settings& values) {
+    if (values == values_) return;
+    const Settings before = std::exchange(values_, values);
+    write(values_, *file_);
+    Q_EMIT changed(values_, before);
+}
+
+QString SettingsStore::lastModel() const {
+    return file_->value(QStringLiteral("models/last")).toString();
+}
+
+void SettingsStore::setLastModel(const QString& path) {
+    QStringList recent = recentModels();
+    recent.removeAll(path);
+    recent.prepend(path);
+    while (recent.size() > recent_models_kept) recent.removeLast();
+    file_->setValue(QStringLiteral("models/last"), path);
+    file_->setValue(QStringLiteral("models/recent"), recent);
+}
+
+QStringList SettingsStore::recentModels() const {
+    return file_->value(QStringLiteral("models/recent")).toStringList();
+}
+
+QString SettingsStore::systemPrompt() const {
+    return state(QStringLiteral("chat/system_prompt")).toString();
+}
+
+void SettingsStore::setSystemPrompt(const QString& text) {
+    setState(QStringLiteral("chat/system_prompt"), text);
+}
+
+QByteArray SettingsStore::windowGeometry() const {
+    return state(QStringLiteral("window/geometry")).toByteArray();
+}
+
+void SettingsStore::setWindowGeometry(const QByteArray& geometry) {
+    setState(QStringLiteral("window/geometry"), geometry);
+}
+
+QVariant SettingsStore::state(const QString& key, const QVariant& otherwise) const {
+    return file_->value(key, otherwise);
+}
+
+void SettingsStore::setState(const QString& key, const QVariant& value) {
+    file_->setValue(key, value);
+}
+
+}  // namespace lockstep

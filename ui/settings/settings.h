@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the user chose, as plain values, and their home in a QSettings file.
+#pragma once
+
+#include <QObject>
+#include <QSettings>
+#include <QStringList>
+#include <array>
+#include <memory>
+
+#include "core/run/path_choice.h"
+#include "ui/engine_types.h"
+#include "ui/theme/theme.h"
+
+namespace lockstep {
+
+struct Settings {
+    // Kernels
+    bool fused = true;  // as a whole
+    std::array<bool, step_count> fused_steps{true, true, true, true, true, true, true};
+    bool truth = false;  // instead: every step in f32, unfused
+
+    // Sampling
+    bool model_defaults = true;  // values that the model itself recommends go first
+    double temperature = 0.7;
+    int top_k = 40;
+    double top_p = 0.95;
+    double min_p = 0.05;
+    double typical_p = 1;
+    double repetition_penalty = 1.1;
+    double presence_penalty = 0;
+    double frequency_penalty = 0;
+    int penalty_window = 64;
+    qint64 seed = -1;       // -1: another one for each answer
+    int max_tokens = 1024;  // 0: until the context is full
+    QStringList stop_strings;
+
+    // Engine
+    EngineOptions engine;
+    QString models_folder;  // empty: the usual one
+
+    ThemeChoice theme = ThemeChoice::system;
+
+    bool operator==(const Settings&) const = default;
+};
+
+PathChoice pathChoice(const Settings& settings);
+// seed: used where the settings leave it to chance.
+SamplingOptions samplingOptions(const Settings& settings, const GenerationDefaults& defaults,
+                                quint64 seed);
+
+// Settings are saved as they change. Whatever is in the file, values() is within its bounds.
+class SettingsStore : public QObject {
+    Q_OBJECT
+  public:
+    // file: an .ini of its own; empty: the user's.
+    explicit SettingsStore(const QString& file = {}, QObject* parent = nullptr);
+
+    const Settings& values() const { return values_; }
+    void set(const Settings& values);
+
+    // What is remembered, not chosen.
+    QString lastModel() const;
+    void setLastModel(const QString& path);  // also the first of recentModels()
+    QStringList recentModels() const;
+    QString systemPrompt() const;
+    void setSystemPrompt(const QString& text);
+    QByteArray windowGeometry() const;
+    void setWindowGeometry(const QByteArray& geometry);
+    QVariant state(const QString& key, const QVariant& otherwise = {}) const;
+    void setState(const QString& key, const QVariant& value);
+    void sync() { file_->sync(); }
+
+  Q_SIGNALS:
+    void changed(const lockstep::Settings& now, const lockstep::Settings& before);
+
+  private:
+    std::unique_ptr<QSettings> file_;
+    Settings values_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/status_line.h"
+
+#include <QLabel>
+#include <QLocale>
+#include <QRegularExpression>
+
+#include "ui/models/model_library.h"
+
+namespace lockstep {
+namespace {
+
+// "AMD EPYC 9R14 96-Core Processor" without what every name has.
+QString shortDevice(QString name) {
+    static const QRegularExpression noise(
+        QStringLiteral("\\((R|TM)\\)| CPU| Processor| [0-9]+-Core| @.*$"),
+        QRegularExpression::CaseInsensitiveOption);
+    return name.remove(noise).simplified();
+}
+
+void say(QLabel* label, const QString& text) {
+    label->setText(text);
+    label->setVisible(!text.isEmpty());
+}
+
+}  // namespace
+
+StatusLine::StatusLine(QWidget* parent)
+    : QStatusBar(parent),
+      device_(addPart(tr("Device"), tr("What computes, and on how many threads"))),
+      model_(
+          addPart(tr("Model"), tr("The model's file, its numbers in memory, and how much of it"))),
+      path_(addPart(tr("Kernels"), tr("The path that computes the next token (Ctrl+, to change)"))),
+      speed_(addPart(tr("Speed"), tr("Tokens a second of the last answer"))),
+      context_(addPart(tr("Context"), tr("Tokens of the conversation, of those that fit"))) {
+    setSizeGripEnabled(false);
+    setAccessibleName(tr("Status"));
+    const int unit = fontMetrics().height();
+    setContentsMargins(unit / 2, unit / 6, unit / 2, unit / 6);
+}
+
+QLabel* StatusLine::addPart(const QString& name, const QString& tool_tip) {
+    auto* label = new QLabel;
+    label->setForegroundRole(QPalette::PlaceholderText);
+    label->setTextFormat(Qt::PlainText);
+    label->setAccessibleName(name);
+    label->setToolTip(tool_tip);
+    label->setContentsMargins(0, 0, fontMetrics().height(), 0);
+    label->hide();
+    addWidget(label);
+    return label;
+}
+
+void StatusLine::setModel(const LoadedModel& model) {
+    if (model.path.isEmpty()) {
+        say(device_, {});
+        return say(model_, {});
+    }
+    const QString threads =
+        model.threads == 1 ? tr("1 thread") : tr("%1 threads").arg(model.threads);
+    say(device_, shortDevice(model.device) + QStringLiteral(", ") + threads);
+    QString text = tr("%1 as %2").arg(model.format, model.dtype);
+    if (model.memory > 0) text += tr(", %1").arg(sizeText(model.memory));
+    say(model_, text);
+}
+
+void StatusLine::setPath(const QString& path) {
+    say(path_, path);
+}
+
+QString StatusLine::pathText() const {
+    return path_->text();
+}
+
+void StatusLine::setSpeed(double tokens_per_second) {
+    say(speed_, tokens_per_second > 0
+                    ? tr("%1 tok/s").arg(QLocale().toString(tokens_per_second, 'f', 1))
+                    : QString());
+}
+
+void StatusLine::setContext(qint64 used, qint64 total) {
+    const QLocale locale;
+    say(context_, total > 0
+                      ? tr("%1 of %2 tokens").arg(locale.toString(used), locale.toString(total))
+                      : QString());
+}
+
+}  // namespace lockstep

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/window_actions.h"
+
+#include <QMainWindow>
+#include <QMenu>
+#include <QMenuBar>
+#include <QToolBar>
+#include <QToolButton>
+
+#include "ui/chat/chat_page.h"
+#include "ui/theme/icons.h"
+
+namespace lockstep {
+namespace {
+
+QAction* make(QMainWindow* window, const char* name, const char* icon, const QString& text,
+              const QKeySequence& shortcut) {
+    auto* action = new QAction(themedIcon(QLatin1String(icon)), text, window);
+    action->setObjectName(QLatin1String(name));
+    action->setShortcut(shortcut);
+    window->addAction(action);
+    return action;
+}
+
+void addSpacer(QToolBar* bar) {
+    auto* spacer = new QWidget;
+    spacer->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+    bar->addWidget(spacer);
+}
+
+QToolButton* addButton(QToolBar* bar, QAction* action, Qt::ToolButtonStyle style) {
+    bar->addAction(action);
+    auto* button = qobject_cast<QToolButton*>(bar->widgetForAction(action));
+    button->setFocusPolicy(Qt::StrongFocus);
+    button->setToolButtonStyle(style);
+    QString name = action->text();
+    button->setAccessibleName(name.remove(QLatin1Char('&')).remove(QChar(0x2026)));
+    return button;
+}
+
+}  // namespace
+
+WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
+    : new_chat(chat.newChatAction()),
+      export_chat(chat.exportAction()),
+      copy_answer(chat.copyAnswerAction()),
+      open_file(make(window, "open_file", "open-file", QObject::tr("&Open a model file…"),
+                     QKeySequence::Open)),
+      open_folder(make(window, "open_folder", "open-folder", QObject::tr("Open a model &folder…"),
+                       Qt::CTRL | Qt::SHIFT | Qt::Key_O)),
+      choose_model(make(window, "choose_model", "model", QObject::tr("Choose a &model"),
+                        Qt::CTRL | Qt::Key_M)),
+      settings(make(window, "settings", "settings", QObject::tr("&Settings…"),
+                    Qt::CTRL | Qt::Key_Comma)),
+      quit(make(window, "quit", "close", QObject::tr("&Quit"), Qt::CTRL | Qt::Key_Q)),
+      stop(
+          make(window, "stop", "stop", QObject::tr("&Stop the answer"), Qt::CTRL | Qt::Key_Period)),
+      fused(make(window, "fused", "layers", QObject::tr("&Fused kernels"),
+                 Qt::CTRL | Qt::SHIFT | Qt::Key_K)),
+      help(make(window, "help", "info", QObject::tr("&Shortcuts and about"), Qt::Key_F1)) {
+    fused->setCheckable(true);
+    fused->setToolTip(
+        QObject::tr("Fused kernels: off computes by the reference, from the next "
+                    "token on (Ctrl+Shift+K)"));
+    stop->setEnabled(false);
+    settings->setToolTip(QObject::tr("Settings (Ctrl+,)"));
+    quit->setMenuRole(QAction::QuitRole);
+    settings->setMenuRole(QAction::PreferencesRole);
+}
+
+void WindowActions::fillMenus(QMenuBar* bar) const {
+    QMenu* file = bar->addMenu(QObject::tr("&File"));
+    file->addActions({new_chat, choose_model, open_file, open_folder});
+    file->addSeparator();
+    file->addActions({export_chat});
+    file->addSeparator();
+    file->addActions({settings, quit});
+    QMenu* answer = bar->addMenu(QObject::tr("&Answer"));
+    answer->addActions({stop, copy_answer});
+    answer->addSeparator();
+    answer->addActions({fused});
+    QMenu* help_menu = bar->addMenu(QObject::tr("&Help"));
+    help_menu->addActions({help});
+}
+
+void WindowActions::fillToolBar(QToolBar* bar, QWidget* model_picker) const {
+    bar->addWidget(model_picker);
+    addSpacer(bar);
+    addButton(bar, fused, Qt::ToolButtonTextBesideIcon);
+    addButton(bar, settings, Qt::ToolButtonIconOnly);
+}
+
+QList<QAction*> WindowActions::all() const {
+    return {new_chat,    choose_model, open_file, open_folder, export_chat, stop,
+            copy_answer, fused,        settings,  help,        quit};
+}
+
+}  // namespace lockstep
