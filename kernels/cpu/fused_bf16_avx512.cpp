@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The product of bf16 rows with bf16 weights by vdpbf16ps: each lane adds two products of a pair,
+// in f32, twice the work of an FMA and no widening. It flushes subnormals and rounds to nearest
+// even. The same tiles as fused_product-inl.h, for the instruction that Highway 1.0.3 does not
+// have.
+#include "kernels/cpu/fused_kernels.h"
+
+#if defined(__x86_64__)
+// GCC 12 warns of the header's own "undefined" vectors (bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+
+#include <algorithm>
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+
+namespace lockstep {
+namespace {
+
+constexpr int tile_rows = 6;
+constexpr int64_t lanes = 32;  // of bf16
+
+inline __attribute__((always_inline)) __m512bh load(const uint16_t* p) {
+    return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p));
+}
+inline __attribute__((always_inline)) __m512bh load_part(const uint16_t* p, __mmask32 mask) {
+    return reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(mask, p));
+}
+
+// (a0+a2, b0+b2, a1+a3, b1+b3) of each block of four lanes
+inline __attribute__((always_inline)) __m512 sum_pairs(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+}
+
+// The sums over lanes of four vectors.
+inline __attribute__((always_inline)) __m128 sum_of_each(__m512 a, __m512 b, __m512 c, __m512 d) {
+    const __m512d ab = _mm512_castps_pd(sum_pairs(a, b));
+    const __m512d cd = _mm512_castps_pd(sum_pairs(c, d));
+    const __m512 blocks = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
+                                        _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+    const __m256 half =
+        _mm256_add_ps(_mm512_castps512_ps256(blocks), _mm512_extractf32x8_ps(blocks, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
+// Rows [0, rows) x 4 columns x depth [from, to).
+template <int rows>
+inline __attribute__((always_inline)) void tile(const uint16_t* __restrict a, int64_t a_stride,
+                                                const uint16_t* const* b, int64_t from, int64_t to,
+                                                float* __restrict c, bool add) {
+    const uint16_t* __restrict b0 = b[0];
+    const uint16_t* __restrict b1 = b[1];
+    const uint16_t* __restrict b2 = b[2];
+    const uint16_t* __restrict b3 = b[3];
+    __m512 sums[rows][4];
+#pragma GCC unroll 6
+    for (int m = 0; m < rows; ++m) {
+        sums[m][0] = sums[m][1] = sums[m][2] = sums[m][3] = _mm512_setzero_ps();
+    }
+    int64_t k = from;
+    for (; k + lanes <= to; k += lanes) {
+        const __m512bh w0 = load(b0 + k), w1 = load(b1 + k), w2 = load(b2 + k), w3 = load(b3 + k);
+#pragma GCC unroll 6
+        for (int m = 0; m < rows; ++m) {
+            const __m512bh x = load(a + m * a_stride + k);
+            sums[m][0] = _mm512_dpbf16_ps(sums[m][0], x, w0);
+            sums[m][1] = _mm512_dpbf16_ps(sums[m][1], x, w1);
+            sums[m][2] = _mm512_dpbf16_ps(sums[m][2], x, w2);
+            sums[m][3] = _mm512_dpbf16_ps(sums[m][3], x, w3);
+        }
+    }
+    if (k < to) {
+        const __mmask32 mask = (1u << (to - k)) - 1;
+        const __m512bh w0 = load_part(b0 + k, mask), w1 = load_part(b1 + k, mask),
+                       w2 = load_part(b2 + k, mask), w3 = load_part(b3 + k, mask);
+#pragma GCC unroll 6
+        for (int m = 0; m < rows; ++m) {
+            const __m512bh x = load_part(a + m * a_stride + k, mask);
+            sums[m][0] = _mm512_dpbf16_ps(sums[m][0], x, w0);
+            sums[m][1] = _mm512_dpbf16_ps(sums[m][1], x, w1);
+            sums[m][2] = _mm512_dpbf16_ps(sums[m][2], x, w2);
+            sums[m][3] = _mm512_dpbf16_ps(sums[m][3], x, w3);
+        }
+    }
+#pragma GCC unroll 6
+    for (int m = 0; m < rows; ++m) {
+        __m128 sum = sum_of_each(sums[m][0], sums[m][1], sums[m][2], sums[m][3]);
+        float* out = c + m * panel_columns;
+        if (add) sum = _mm_add_ps(_mm_loadu_ps(out), sum);
+        _mm_storeu_ps(out, sum);
+    }
+}
+
+template <int rows>
+void tile_of(int64_t wanted, const uint16_t* a, int64_t a_stride, const uint16_t* const* b,
+             int64_t from, int64_t to, float* c, bool add) {
+    if constexpr (rows > 1) {
+        if (wanted < rows) {
+            tile_of<rows - 1>(wanted, a, a_stride, b, from, to, c, add);
+            return;
+        }
+    }
+    tile<rows>(a, a_stride, b, from, to, c, add);
+}
+
+void product(const PanelProduct& p) {
+    const auto* a = static_cast<const uint16_t*>(p.a);
+    const auto* b = reinterpret_cast<const uint16_t* const*>(p.b);
+    const int64_t part = depth_part(p.depth);
+    for (int64_t from = 0; from < p.depth; from += part) {
+        const int64_t to = std::min(from + part, p.depth);
+        for (int64_t m = 0; m < p.rows; m += tile_rows) {
+            for (int64_t n = 0; n < p.columns; n += 4) {
+                tile_of<tile_rows>(std::min<int64_t>(p.rows - m, tile_rows), a + m * p.a_stride,
+                                   p.a_stride, b + n, from, to, p.c + m * panel_columns + n,
+                                   from > 0);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+PanelFunction avx512_bf16_product() {
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vl") &&
+                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+               ? product
+               : nullptr;
+}
+
+}  // namespace lockstep
+
+#pragma GCC pop_options
+#else
+namespace lockstep {
+PanelFunction avx512_bf16_product() {
+    return nullptr;
+}
+}  // namespace lockstep
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The arithmetic under the fused path, one table of functions per instruction set. fused*.cpp
+// decide who computes what; these compute it. A result depends on its own row and weights only,
+// never on the rows, columns or threads beside it: each sum has one order, whatever the tile it
+// lies in. So a token decoded alone has the same bits as in a prefill, and any thread count gives
+// the same bits.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/dtype.h"
+
+namespace lockstep {
+
+// Columns of one product are computed in panels, and within it in groups that an epilogue treats as
+// one (a rotation needs both halves of a head, an activation gate and up).
+inline constexpr int group_columns = 16;
+inline constexpr int panel_columns = 64;
+// Keys are attended to in chunks of so many; partial softmaxes are merged in ascending order.
+inline constexpr int chunk_keys = 128;
+
+// c[m][n] = sum over k of a[m][k] * b[n][k]
+struct PanelProduct {
+    const void* a = nullptr;  // [rows][depth], f32, or bf16 for the bf16 product
+    int64_t a_stride = 0;     // elements
+    int64_t rows = 0;
+    const void* const* b = nullptr;  // [columns] rows of weights, each [depth]
+    int64_t columns = 0;             // a multiple of 4
+    int64_t depth = 0;
+    float* c = nullptr;  // [rows][panel_columns]
+};
+using PanelFunction = void (*)(const PanelProduct&);
+
+// The sum over `depth` is split where two operands' tiles would leave the first-level cache; part
+// sums are added in ascending order.
+inline int64_t depth_part(int64_t depth) {
+    constexpr int64_t most = 2048;
+    const int64_t parts = (depth + most - 1) / most;
+    return parts <= 1 ? depth : (depth / parts + 63) / 64 * 64;
+}
+
+// One chunk of keys for a group of query rows that share a key-value head.
+struct AttendChunk {
+    const float* q = nullptr;  // [queries][q_stride], scaled
+    int64_t queries = 0;
+    int64_t q_stride = 0;  // head_dim, rounded up to 16; the padding is zero
+    int64_t head_dim = 0;
+    const int32_t* visible =
+        nullptr;              // [queries] keys of this chunk that each query sees, ascending
+    const void* k = nullptr;  // first key of the chunk
+    const void* v = nullptr;
+    int64_t k_stride = 0;  // elements between keys
+    int64_t v_stride = 0;
+    DType dtype = DType::bf16;
+    float* scores = nullptr;   // workspace [queries][chunk_keys]
+    float* maximum = nullptr;  // out [queries]
+    float* sum = nullptr;      // out [queries]: of exp(score - maximum)
+    float* o = nullptr;        // out [queries][q_stride]: the same, times v
+};
+
+struct FusedKernels {
+    const char* target;
+    // f32 rows times weights of each dtype.
+    PanelFunction product_f32, product_f16, product_bf16;
+    // bf16 rows times bf16 weights; null where the CPU has no dot product of bf16.
+    PanelFunction product_bf16_pairs;
+    // out[i] = (row[i] / rms(row)) * weight[i], rounded once
+    void (*rms_norm)(const void* row, DType row_dtype, const float* weight, float eps,
+                     int64_t count, void* out, DType out_dtype);
+    void (*convert)(const void* from, DType from_dtype, int64_t count, void* to, DType to_dtype);
+    // out = residual + c
+    void (*add)(const float* c, const void* residual, int64_t count, void* out, DType dtype);
+    // out[i] = silu(gate[i]) * up[i]
+    void (*gate)(const float* gate, const float* up, int64_t count, void* out, DType dtype);
+    void (*attend)(const AttendChunk&);
+    // running = running and part, both partial softmaxes: (maximum, sum, o[count])
+    void (*merge)(float* maximum, float* sum, float* o, float part_maximum, float part_sum,
+                  const float* part_o, int64_t count);
+};
+
+// The best table for this CPU, chosen once.
+const FusedKernels& fused_kernels();
+
+// kernels/cpu/fused_bf16_avx512.cpp: null where this CPU or build lacks AVX512_BF16.
+PanelFunction avx512_bf16_product();
+
+}  // namespace lockstep

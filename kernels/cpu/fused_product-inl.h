@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Products of f32 rows with weights of any floating dtype, widened as they are loaded. Weights stay
+// as the model keeps them, a row per output: lanes run along the depth, and each of a tile's sums
+// is one vector until its end. One code serves decode (a tile one row high, bound by the weights'
+// stream) and prefill (a tile as high as registers allow, bound by FMAs).
+#include "kernels/cpu/fused_simd-inl.h"
+
+#if defined(LOCKSTEP_FUSED_PRODUCT_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOCKSTEP_FUSED_PRODUCT_INL_H
+#undef LOCKSTEP_FUSED_PRODUCT_INL_H
+#else
+#define LOCKSTEP_FUSED_PRODUCT_INL_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::HWY_NAMESPACE {
+
+// 24 sums, 6 rows and a weight fit AVX-512's 32 registers; 12, 3 and 1 the 16 of older ones.
+constexpr int tile_rows = lanes >= 16 ? 6 : 3;
+
+// Rows [0, rows) x 4 columns x depth [from, to).
+template <int rows, class T>
+HWY_INLINE void tile(const float* HWY_RESTRICT a, int64_t a_stride, const T* const* b, int64_t from,
+                     int64_t to, float* HWY_RESTRICT c, bool add) {
+    const T* HWY_RESTRICT b0 = b[0];
+    const T* HWY_RESTRICT b1 = b[1];
+    const T* HWY_RESTRICT b2 = b[2];
+    const T* HWY_RESTRICT b3 = b[3];
+    Vector sums[rows][4];
+    for (int m = 0; m < rows; ++m) {
+        for (int n = 0; n < 4; ++n) sums[m][n] = hn::Zero(F32());
+    }
+    const auto accumulate = [&](int64_t k, size_t n) HWY_ATTR {
+        const Vector w0 = load_lanes(b0 + k, n);
+        const Vector w1 = load_lanes(b1 + k, n);
+        const Vector w2 = load_lanes(b2 + k, n);
+        const Vector w3 = load_lanes(b3 + k, n);
+        for (int m = 0; m < rows; ++m) {
+            const Vector x = load_lanes(a + m * a_stride + k, n);
+            sums[m][0] = hn::MulAdd(x, w0, sums[m][0]);
+            sums[m][1] = hn::MulAdd(x, w1, sums[m][1]);
+            sums[m][2] = hn::MulAdd(x, w2, sums[m][2]);
+            sums[m][3] = hn::MulAdd(x, w3, sums[m][3]);
+        }
+    };
+    int64_t k = from;
+    for (; k + int64_t{lanes} <= to; k += lanes) accumulate(k, lanes);
+    if (k < to) accumulate(k, static_cast<size_t>(to - k));
+    for (int m = 0; m < rows; ++m) {
+        store_sums(sums[m][0], sums[m][1], sums[m][2], sums[m][3], c + m * panel_columns, add);
+    }
+}
+
+template <int rows, class T>
+HWY_NOINLINE void tile_of(int64_t wanted, const float* a, int64_t a_stride, const T* const* b,
+                          int64_t from, int64_t to, float* c, bool add) {
+    if constexpr (rows > 1) {
+        if (wanted < rows) {
+            tile_of<rows - 1>(wanted, a, a_stride, b, from, to, c, add);
+            return;
+        }
+    }
+    tile<rows>(a, a_stride, b, from, to, c, add);
+}
+
+// A tile's rows stay in the first-level cache while the panel's columns pass by it; the panel's
+// part of the weights stays in the second-level cache while all rows pass.
+template <class T>
+void product(const PanelProduct& p) {
+    const auto* a = static_cast<const float*>(p.a);
+    const auto* b = reinterpret_cast<const T* const*>(p.b);
+    const int64_t part = depth_part(p.depth);
+    for (int64_t from = 0; from < p.depth; from += part) {
+        const int64_t to = HWY_MIN(from + part, p.depth);
+        for (int64_t m = 0; m < p.rows; m += tile_rows) {
+            for (int64_t n = 0; n < p.columns; n += 4) {
+                tile_of<tile_rows>(HWY_MIN(p.rows - m, tile_rows), a + m * p.a_stride, p.a_stride,
+                                   b + n, from, to, p.c + m * panel_columns + n, from > 0);
+            }
+        }
+    }
+}
+
+}  // namespace lockstep::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
