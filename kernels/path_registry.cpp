@@ -11,6 +11,7 @@ namespace {
 const std::vector<KernelPath>& cpu_paths() {
     static const std::vector<KernelPath> paths{
         make_cpu_truth_path(),
+        make_cpu_reference_path(),
         make_cpu_fused_path(),
     };
     return paths;

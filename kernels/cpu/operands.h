@@ -39,6 +39,21 @@ Status require_activations(const Args& args, DType dtype, std::string_view path)
     return {};
 }
 
+// Every weight of the call is of `dtype`.
+template <class Args>
+Status require_weights(const Args& args, DType dtype, std::string_view path) {
+    for (const TensorField<Args>& field : Args::fields()) {
+        const Tensor& tensor = args.*field.member;
+        const bool weight = field.role == Role::weight || field.role == Role::optional_weight;
+        if (!weight || !tensor.defined() || tensor.dtype == dtype) continue;
+        return fail(ErrorKind::unsupported,
+                    std::string(path) + " computes in its weights' dtype: the activations are " +
+                        std::string(dtype_info(dtype).name) + ", but " + std::string(field.name) +
+                        " is " + tensor.description());
+    }
+    return {};
+}
+
 // The position as the call's memory has it; the host's copy must agree.
 inline Result<int64_t> position_of(const StepContext& context) {
     const int64_t position = *context.position.as<int32_t>();

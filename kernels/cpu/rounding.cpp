@@ -2,6 +2,7 @@
 #include "kernels/cpu/rounding.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #if defined(__x86_64__)
@@ -84,6 +85,22 @@ void narrow(const float* from, int64_t count, DType dtype, void* to) {
     } else if (dtype == DType::f16) {
         const int64_t done = has_f16c() ? narrow_f16_by_8(from, count, halves) : 0;
         narrow_f16_plain(from + done, count - done, halves + done);
+    }
+}
+
+void round_in_place(float* values, int64_t count, DType dtype) {
+    if (dtype == DType::bf16) {
+        std::transform(values, values + count, values,
+                       [](float value) { return rounded(value, DType::bf16); });
+    } else if (dtype == DType::f16) {
+        // By way of a few halves at a time, to have the machine's conversions.
+        std::array<uint16_t, 64> halves;
+        const auto most = static_cast<int64_t>(halves.size());
+        for (int64_t i = 0; i < count; i += most) {
+            const int64_t some = std::min(most, count - i);
+            narrow(values + i, some, DType::f16, halves.data());
+            widen(halves.data(), DType::f16, some, values + i);
+        }
     }
 }
 

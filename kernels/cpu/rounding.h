@@ -13,6 +13,9 @@ void widen(const void* from, DType dtype, int64_t count, float* to);
 // to[i] = from[i] rounded to nearest even.
 void narrow(const float* from, int64_t count, DType dtype, void* to);
 
+// values[i] = values[i] as it is after a store in `dtype`.
+void round_in_place(float* values, int64_t count, DType dtype);
+
 // One value as it is after a store in `dtype`.
 inline float rounded(float value, DType dtype) {
     switch (dtype) {
