@@ -212,7 +212,7 @@ Status bench(const Options& options) {
             report[measured.path->name] = std::move(json);
         }
     }
-    return options.has("json") ? write_json(options.text("json"), report) : Status();
+    return options.has("json") ? write_json(options.text("json"), report, 1) : Status();
 }
 
 }  // namespace

@@ -172,7 +172,7 @@ Status chat(const Options& options) {
                     }));
     std::cout << std::endl;
     if (!options.has("json")) return {};
-    return write_json(options.text("json"), result_json(engine, result, load_seconds));
+    return write_json(options.text("json"), result_json(engine, result, load_seconds), -1);
 }
 
 Status chat_without_display(const Options& options) {

@@ -81,8 +81,9 @@ std::string read_stdin() {
     return {std::istreambuf_iterator<char>(std::cin), {}};
 }
 
-Status write_json(const std::string& file, const OrderedJson& json) {
-    const std::string text = json.dump(1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+Status write_json(const std::string& file, const OrderedJson& json, int indent) {
+    const std::string text =
+        json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
     if (file == "-") {
         std::cout << text << std::flush;
         return {};

@@ -27,6 +27,7 @@ std::string known_paths();
 
 std::string read_stdin();
 // "-" is stdout. Ends with a newline; bytes that are not UTF-8 become U+FFFD.
-Status write_json(const std::string& file, const OrderedJson& json);
+// indent: spaces per level, or -1 for a single line.
+Status write_json(const std::string& file, const OrderedJson& json, int indent);
 
 }  // namespace lockstep::app

@@ -86,7 +86,7 @@ Status models(const Options& options) {
                         {"licence", model.licence},
                         {"description", model.description}});
     }
-    return options.has("json") ? write_json(options.text("json"), json) : Status();
+    return options.has("json") ? write_json(options.text("json"), json, 1) : Status();
 }
 
 }  // namespace

@@ -11,7 +11,10 @@ namespace {
 constexpr size_t help_column = 28;
 
 std::string spelled(const Option& option) {
-    return "--" + option.name + (option.value.empty() ? "" : " " + option.value);
+    std::string text = "--";
+    text += option.name;
+    if (!option.value.empty()) text += ' ' + option.value;
+    return text;
 }
 
 // "1" rather than "1.000000".
@@ -43,31 +46,31 @@ const Option* Options::find(std::string_view name) const {
 }
 
 Status Options::parse(int argc, char** argv) {
-    const std::string see = "; see lockstep " + word_ + " --help";
+    const auto refuse = [&](std::string what) {
+        what += "; see lockstep " + word_ + " --help";
+        return fail(ErrorKind::invalid_argument, std::move(what));
+    };
     for (int i = 0; i < argc; ++i) {
-        const std::string_view argument = argv[i];
+        const std::string argument = argv[i];
         if (argument == "-h") {
             values_["help"];
             continue;
         }
-        if (!argument.starts_with("--"))
-            return fail(ErrorKind::invalid_argument,
-                        "\"" + std::string(argument) + "\" is not an option" + see);
+        if (!argument.starts_with("--")) return refuse('"' + argument + "\" is not an option");
         const size_t equals = argument.find('=');
-        const std::string name(argument.substr(2, equals == argument.npos ? equals : equals - 2));
+        const std::string name = argument.substr(2, equals == argument.npos ? equals : equals - 2);
         const Option* option = find(name);
-        if (!option) return fail(ErrorKind::invalid_argument, "there is no option --" + name + see);
-        if (option->value.empty()) {
-            if (equals != argument.npos)
-                return fail(ErrorKind::invalid_argument, "--" + name + " takes no value" + see);
+        if (!option) return refuse("there is no option --" + name);
+        const bool is_switch = option->value.empty(), has_value = equals != argument.npos;
+        if (is_switch && has_value) return refuse(spelled(*option) + " takes no value");
+        if (is_switch) {
             values_[name];
-        } else if (equals != argument.npos) {
-            values_[name].emplace_back(argument.substr(equals + 1));
+        } else if (has_value) {
+            values_[name].push_back(argument.substr(equals + 1));
         } else if (i + 1 < argc) {
             values_[name].emplace_back(argv[++i]);
         } else {
-            return fail(ErrorKind::invalid_argument,
-                        "--" + name + " needs a value: " + spelled(*option) + see);
+            return refuse(spelled(*option) + ": the value is missing");
         }
     }
     return {};

@@ -68,7 +68,7 @@ Status tokenize(const Options& options) {
         LOCKSTEP_ASSIGN(const std::vector<ChatMessage> messages,
                         read_messages(options.text("chat")));
         LOCKSTEP_ASSIGN(const PreparedPrompt prompt, prepare_chat(*model, messages));
-        return write_json(target, {{"text", prompt.text}, {"ids", prompt.ids}});
+        return write_json(target, {{"text", prompt.text}, {"ids", prompt.ids}}, -1);
     }
     LOCKSTEP_ASSIGN(const std::vector<std::string> texts, read_texts(options));
     EncodeOptions encode;
@@ -81,7 +81,7 @@ Status tokenize(const Options& options) {
         for (const int32_t id : ids) pieces.push_back(std::string(model->tokenizer->piece(id)));
         all.push_back({{"ids", ids}, {"pieces", std::move(pieces)}});
     }
-    return write_json(target, all);
+    return write_json(target, all, -1);
 }
 
 }  // namespace
