@@ -121,11 +121,18 @@ QString stopReasonText(const QString& reason) {
     return {};
 }
 
+static QString tokensText(int tokens) {
+    return tokens == 1 ? ChatModel::tr("1 token")
+                       : ChatModel::tr("%1 tokens").arg(QLocale().toString(tokens));
+}
+
 QString statsText(const AnswerStats& stats) {
     const QLocale locale;
     QStringList parts;
+    const QString reason = stopReasonText(stats.stopReason);
+    if (!reason.isEmpty()) parts << reason;
     if (!stats.path.isEmpty()) parts << stats.path;
-    if (stats.tokens > 0) parts << ChatModel::tr("%n token(s)", nullptr, stats.tokens);
+    if (stats.tokens > 0) parts << tokensText(stats.tokens);
     if (stats.tokensPerSecond > 0) {
         parts << ChatModel::tr("%1 tok/s").arg(locale.toString(stats.tokensPerSecond, 'f', 1));
     }
@@ -133,8 +140,6 @@ QString statsText(const AnswerStats& stats) {
         parts << ChatModel::tr("first token %1 s")
                      .arg(locale.toString(stats.firstTokenSeconds, 'f', 2));
     }
-    const QString reason = stopReasonText(stats.stopReason);
-    if (!reason.isEmpty()) parts << reason;
     return parts.join(QStringLiteral(" · "));
 }
 

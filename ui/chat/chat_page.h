@@ -19,6 +19,8 @@ class QAction;
 namespace lockstep {
 
 class ChatModel;
+class Composer;
+class TranscriptView;
 
 class ChatPage : public QWidget {
     Q_OBJECT
@@ -32,6 +34,8 @@ class ChatPage : public QWidget {
     QVector<ChatEntry> conversation() const;
     QString exportMarkdown() const;
     ChatModel* model() const;
+    TranscriptView* transcript() const;
+    Composer* composer() const;
     bool isAnswering() const;
 
     // For menus; the page shows and enables them itself too. Shortcuts are set on them.
@@ -62,7 +66,22 @@ class ChatPage : public QWidget {
     void systemPromptChanged(const QString& text);
     void answeringChanged(bool answering);
 
+  protected:
+    void keyPressEvent(QKeyEvent* event) override;
+
   private:
+    void makeActions();
+    void makeParts();
+    void layOutParts();
+    void connectParts();
+    void showState();
+    void ask();
+    void repeat(int row);
+    void resend(int row, const QString& text);
+    void copyLastAnswer();
+    void exportToFile();
+    QString lastAnswer() const;
+
     struct Parts;
     std::unique_ptr<Parts> parts_;
 };
