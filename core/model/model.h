@@ -25,10 +25,10 @@ struct Model {
     std::string source_format;   // "GGUF Q4_1", "safetensors BF16"
     DType dtype = DType::bf16;   // of the weights in memory
     ModelConfig config;
-    Weights weights;             // empty when loaded with vocabulary_only
+    Weights weights;  // empty when loaded with vocabulary_only
     std::unique_ptr<const Tokenizer> tokenizer;
-    // The model's own, or ChatML where it has none or its own cannot run: then template_problem says
-    // which line and construct.
+    // The model's own, or ChatML where it has none or its own cannot run: then template_problem
+    // says which line and construct.
     ChatTemplate chat_template;
     std::string template_problem;
     GenerationDefaults generation_defaults;

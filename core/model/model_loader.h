@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Opens a Hugging Face folder or a GGUF file (either by its path) as a Model. Files are memory-mapped
-// and untrusted: every error names the file and the field, tensor or rule.
+// Opens a Hugging Face folder or a GGUF file (either by its path) as a Model. Files are
+// memory-mapped and untrusted: every error names the file and the field, tensor or rule.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,8 @@
 namespace lockstep {
 
 struct LoadProgress {
-    std::string what;    // "model.layers.3.mlp.up_proj"
-    int64_t done = 0;    // bytes of weights in memory
+    std::string what;  // "model.layers.3.mlp.up_proj"
+    int64_t done = 0;  // bytes of weights in memory
     int64_t total = 0;
 };
 
@@ -38,7 +38,8 @@ struct MemoryEstimate {
 };
 
 // Reads headers only. load_model refuses with out_of_memory where total() exceeds free_memory().
-Result<MemoryEstimate> estimate_memory(const std::filesystem::path& path, const LoadOptions& options);
+Result<MemoryEstimate> estimate_memory(const std::filesystem::path& path,
+                                       const LoadOptions& options);
 Result<std::shared_ptr<const Model>> load_model(const std::filesystem::path& path,
                                                 const LoadOptions& options);
 

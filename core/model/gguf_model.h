@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a GGUF's metadata says about the model: config, vocabulary, and where each weight lies. Key
+// names as in gguf-py's constants.py.
+#pragma once
+
+#include "core/model/config.h"
+#include "core/model/gguf.h"
+#include "core/text/vocabulary.h"
+
+namespace lockstep {
+
+// Refuses an architecture that the engine cannot run and names those that it can. qkv_bias,
+// tie_word_embeddings, rope_freq_factors and vocab_size come from the tensors.
+Result<ModelConfig> gguf_config(const GgufFile& file, const std::vector<StoredTensor>& tensors,
+                                const Vocabulary& vocabulary);
+Result<Vocabulary> gguf_vocabulary(const GgufFile& file);
+// Every token that ends an answer, sorted.
+Result<std::vector<int32_t>> gguf_eos_token_ids(const GgufFile& file, const Vocabulary& vocabulary);
+// "GGUF Q4_K_M", from general.file_type.
+std::string gguf_source_format(const GgufFile& file);
+
+}  // namespace lockstep

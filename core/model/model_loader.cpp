@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/model/model_loader.h"
+
+#include <algorithm>
+#include <new>
+
+#include "core/model/gguf_model.h"
+#include "core/model/model_source.h"
+#include "core/model/task_runner.h"
+#include "core/model/weight_loader.h"
+#include "core/model/weight_plan.h"
+
+namespace lockstep {
+namespace {
+
+// Prefill works on this many rows at a time, in f32 on the widest path.
+constexpr int64_t workspace_rows = 512;
+
+MemoryEstimate estimate(const ModelConfig& config, const LoadOptions& options) {
+    Weights unused;
+    MemoryEstimate memory;
+    memory.weights = planned_bytes(plan_weights(config, options.dtype, unused));
+    const int64_t context = std::clamp<int64_t>(options.context, 1, config.max_position_embeddings);
+    const int64_t q = config.num_attention_heads * config.head_dim;
+    const int64_t kv = config.num_key_value_heads * config.head_dim;
+    memory.kv_cache = 2 * config.num_hidden_layers * dtype_bytes(options.dtype, context * kv);
+    const int64_t row = 4 * config.hidden_size + 3 * q + 2 * kv + 3 * config.intermediate_size;
+    memory.workspace = 4 * (workspace_rows * row + config.vocab_size + context * config.head_dim);
+    return memory;
+}
+
+std::string megabytes(int64_t bytes) {
+    return std::to_string(bytes / 1'000'000) + " MB";
+}
+
+Status check_memory(const ModelSource& source, const LoadOptions& options) {
+    const Device& device = options.device ? *options.device : cpu_device();
+    const MemoryEstimate needed = estimate(source.config, options);
+    const auto available = static_cast<int64_t>(device.free_memory());
+    if (needed.total() <= available) return {};
+    return fail(ErrorKind::out_of_memory,
+                source.path.string() + ": needs " + megabytes(needed.total()) + " (weights " +
+                    megabytes(needed.weights) + ", context " + megabytes(needed.kv_cache) +
+                    ", workspace " + megabytes(needed.workspace) + ") but " + megabytes(available) +
+                    " are free on " + device.name() +
+                    "; a shorter context, a smaller dtype or a smaller model may fit");
+}
+
+// The text side, made on a thread of its own while the weights are expanded.
+struct TextSide {
+    Status status;
+    std::unique_ptr<const Tokenizer> tokenizer;
+    ChatTemplate chat_template;
+    std::string template_problem;
+
+    void make(const ModelSource& source) {
+        auto made = source.make_tokenizer();
+        if (!made) {
+            status = within(source.path.string(), std::move(made).error());
+            return;
+        }
+        tokenizer = std::move(*made);
+        if (source.chat_template.empty()) {
+            template_problem = "the model has no chat template; ChatML is used";
+            return;
+        }
+        auto compiled = ChatTemplate::compile(source.chat_template);
+        if (compiled) {
+            chat_template = std::move(*compiled);
+        } else {
+            template_problem = compiled.error().message;
+        }
+    }
+};
+
+Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
+                                          const LoadOptions& options) {
+    if (!is_floating(options.dtype)) {
+        return fail(ErrorKind::invalid_argument, "weights can be loaded as bf16, f16 or f32, not " +
+                                                     std::string(dtype_info(options.dtype).name));
+    }
+    if (options.progress && !options.progress({"", 0, 0}))
+        return fail(ErrorKind::cancelled, "cancelled");
+    LOCKSTEP_ASSIGN(const ModelSource source, open_model_source(path, options.vocabulary_only));
+    auto model = std::make_shared<Model>();
+    TextSide text;
+    const auto make_text = [&] { text.make(source); };
+    if (options.vocabulary_only) {
+        const auto poll = [&] {
+            return !options.progress || options.progress({"tokenizer", 0, 0});
+        };
+        LOCKSTEP_TRY(run_tasks({make_text}, 1, poll));
+    } else {
+        LOCKSTEP_TRY(check_memory(source, options));
+        LOCKSTEP_TRY(
+            load_weights(source.weights, source.config, options, make_text, model->weights));
+    }
+    LOCKSTEP_TRY(std::move(text.status));
+    model->name = source.name;
+    model->path = path;
+    model->source_format = source.format;
+    model->dtype = options.dtype;
+    model->config = source.config;
+    model->tokenizer = std::move(text.tokenizer);
+    model->chat_template = std::move(text.chat_template);
+    model->template_problem = std::move(text.template_problem);
+    model->generation_defaults = source.generation_defaults;
+    return std::shared_ptr<const Model>(std::move(model));
+}
+
+}  // namespace
+
+Result<MemoryEstimate> estimate_memory(const std::filesystem::path& path,
+                                       const LoadOptions& options) {
+    try {
+        LOCKSTEP_ASSIGN(const ModelSource source, open_model_source(path, false));
+        return estimate(source.config, options);
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorKind::out_of_memory,
+                    path.string() + ": not enough memory to read its headers");
+    }
+}
+
+Result<std::shared_ptr<const Model>> load_model(const std::filesystem::path& path,
+                                                const LoadOptions& options) {
+    try {
+        return load(path, options);
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorKind::out_of_memory, path.string() + ": not enough memory to load it");
+    }
+}
+
+}  // namespace lockstep
