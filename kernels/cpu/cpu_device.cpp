@@ -25,6 +25,15 @@ size_t meminfo(const std::string& field) {
     return 0;
 }
 
+constexpr size_t huge_page = size_t{2} << 20;
+
+// Fresh pages are zero already, and are only backed once they are touched. Large buffers are whole
+// huge pages on their borders: the kernel backs nothing less with them, and without them a decode
+// spends a good part of its time on TLB misses.
+size_t mapped_length(size_t bytes) {
+    return bytes < huge_page ? bytes : (bytes + huge_page - 1) / huge_page * huge_page;
+}
+
 class CpuDevice final : public Device {
   public:
     DeviceKind kind() const override { return DeviceKind::cpu; }
@@ -41,18 +50,26 @@ class CpuDevice final : public Device {
 
     Result<Buffer> allocate(size_t bytes) override {
         if (bytes == 0) return Buffer();
-        // Fresh pages are zero already, and are only backed once they are touched; huge pages spare
-        // the decode's weight stream most of its TLB misses.
-        void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (data == MAP_FAILED) {
+        const size_t length = mapped_length(bytes);
+        const size_t alignment = bytes >= huge_page ? huge_page : 0;
+        void* mapping = mmap(nullptr, length + alignment, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (mapping == MAP_FAILED) {
             return fail(ErrorKind::out_of_memory,
                         "could not allocate " + std::to_string(bytes) + " bytes of memory");
         }
-        madvise(data, bytes, MADV_HUGEPAGE);
+        char* data = static_cast<char*>(mapping);
+        if (alignment) {
+            const size_t before = -reinterpret_cast<uintptr_t>(mapping) % alignment;
+            data += before;
+            if (before) munmap(mapping, before);
+            if (before < alignment) munmap(data + length, alignment - before);
+            madvise(data, length, MADV_HUGEPAGE);
+        }
         return Buffer(this, data, bytes);
     }
 
-    void release(void* data, size_t bytes) noexcept override { munmap(data, bytes); }
+    void release(void* data, size_t bytes) noexcept override { munmap(data, mapped_length(bytes)); }
 
     Result<std::unique_ptr<Stream>> make_stream(int threads) override {
         return std::make_unique<CpuStream>(*this, threads);

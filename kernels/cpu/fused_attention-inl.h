@@ -4,6 +4,7 @@
 // and are merged in ascending order, so prefill and decode do the same arithmetic for a row. All
 // query rows that share a key-value head go together: each key and value is loaded and widened once
 // for four of them.
+#include <hwy/cache_control.h>
 #include <hwy/contrib/math/math-inl.h>
 
 #include "kernels/cpu/fused_simd-inl.h"
@@ -48,6 +49,14 @@ HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, const T* const* 
     }
 }
 
+// Asks for row `key` of a chunk that begins at p. Decode reads each key and value once, and a
+// head's rows lie apart: the hardware's prefetch alone reached a third of the memory's bandwidth.
+template <class T>
+HWY_INLINE void prefetch_row(const void* p, int64_t key, int64_t stride, int64_t head_dim) {
+    const char* row = static_cast<const char*>(p) + key * stride * int64_t{sizeof(T)};
+    for (int64_t i = 0; i < head_dim * int64_t{sizeof(T)}; i += 64) hwy::Prefetch(row + i);
+}
+
 template <int rows, class T>
 HWY_INLINE void score_rows(const AttendChunk& c, int64_t query) {
     const auto* keys = static_cast<const T*>(c.k);
@@ -55,6 +64,9 @@ HWY_INLINE void score_rows(const AttendChunk& c, int64_t query) {
     for (int64_t key = 0; key < count; key += 4) {
         const T* k[4];  // past the last key, the last once more: softmax never looks there
         for (int64_t n = 0; n < 4; ++n) k[n] = keys + HWY_MIN(key + n, count - 1) * c.k_stride;
+        for (int64_t n = 0; n < 4 && c.next_k && query == 0; ++n) {
+            prefetch_row<T>(c.v, key + n, c.v_stride, c.head_dim);
+        }
         score_tile<rows>(c, query, k, c.scores + query * chunk_keys + key);
     }
 }
@@ -91,6 +103,8 @@ HWY_INLINE void value_tile(const AttendChunk& c, int64_t query, int64_t d, size_
     for (int64_t key = 0; key < count; ++key) {
         Vector v[vectors];
         const T* value = values + key * c.v_stride;
+        if (c.next_k && query == 0 && d == 0)
+            prefetch_row<T>(c.next_k, key, c.k_stride, c.head_dim);
         for (int j = 0; j < vectors; ++j) {
             v[j] = load_lanes(value + j * int64_t{lanes}, j + 1 < vectors ? lanes : last_lanes);
         }

@@ -85,7 +85,7 @@ class Attention {
 
     // Attends rows [first, last) to the keys of one chunk.
     void attend(const Own& own, int64_t kv, int64_t first, int64_t last, int64_t chunk,
-                const Partial& out) const {
+                const Partial& out, const void* next_k) const {
         const int64_t key = chunk * chunk_keys;
         for (int64_t t = first; t < last; ++t) {
             const int64_t seen = std::clamp<int64_t>(position_ + t + 1 - key, 0, chunk_keys);
@@ -103,6 +103,7 @@ class Attention {
         c.k_stride = args_.k_cache.stride[0];
         c.v_stride = args_.v_cache.stride[0];
         c.dtype = args_.k_cache.dtype;
+        c.next_k = next_k;
         c.scores = own.scores;
         c.maximum = out.maximum;
         c.sum = out.sum;
@@ -169,25 +170,32 @@ class Attention {
             Carver carver(scratch_.shared() + header + (kv * chunks + chunk) * one.bytes());
             return take_partial(carver, queries);
         };
-        const auto body = [&](int thread, int64_t first, int64_t last) {
+        share_out(pool_, kv_heads_ * chunks, 1, [&](int thread, Pieces& pieces) {
             Carver carver(scratch_.own(thread));
             const Own own = take_own(carver, queries);
-            for (int64_t unit = first; unit < last; ++unit) {
-                const int64_t kv = unit / chunks;
-                if (unit == first || unit % chunks == 0) load_queries(own, kv, 0, rows_);
-                attend(own, kv, 0, rows_, unit % chunks, partial(kv, unit % chunks));
-                if (left[kv].fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
-                for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-                    merge(own.running, partial(kv, chunk), first_seeing(0, rows_, chunk), queries,
-                          chunk == 0);
+            for (int64_t unit, last; pieces.next(unit, last);) {
+                for (; unit < last; ++unit) {
+                    const int64_t kv = unit % kv_heads_, chunk = unit / kv_heads_;
+                    load_queries(own, kv, 0, rows_);
+                    const int64_t after = unit + 1 < last ? unit + 1 : unit;
+                    const void* next_k =
+                        key_of(args_.k_cache, after / kv_heads_ * chunk_keys, after % kv_heads_);
+                    attend(own, kv, 0, rows_, chunk, partial(kv, chunk), next_k);
+                    if (left[kv].fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+                    merge_chunks(own, kv, chunks, partial);
                 }
-                finish(own.running, kv, 0, rows_);
             }
-        };
-        share_out(pool_, kv_heads_ * chunks, 1, [&](int thread, Claims& claims) {
-            for (int64_t first, last; claims.claim(first, last);) body(thread, first, last);
         });
         return {};
+    }
+    template <class PartialOf>
+    void merge_chunks(const Own& own, int64_t kv, int64_t chunks, const PartialOf& partial) const {
+        const int64_t queries = rows_ * heads_per_kv_;
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+            merge(own.running, partial(kv, chunk), first_seeing(0, rows_, chunk), queries,
+                  chunk == 0);
+        }
+        finish(own.running, kv, 0, rows_);
     }
 
     // Units are (block of rows, kv head), the longest first.
@@ -196,10 +204,10 @@ class Attention {
         const int64_t blocks = (rows_ + block - 1) / block;
         const int64_t queries = block * heads_per_kv_;
         LOCKSTEP_TRY(reserve(0, queries));
-        share_out(pool_, blocks * kv_heads_, 1, [&](int thread, Claims& claims) {
+        share_out(pool_, blocks * kv_heads_, 1, [&](int thread, Pieces& pieces) {
             Carver carver(scratch_.own(thread));
             const Own own = take_own(carver, queries);
-            for (int64_t unit, last; claims.claim(unit, last);) {
+            for (int64_t unit, last; pieces.next(unit, last);) {
                 for (; unit < last; ++unit) {
                     const int64_t first = (blocks - 1 - unit / kv_heads_) * block;
                     attend_block(own, unit % kv_heads_, first, std::min(rows_, first + block));
@@ -212,7 +220,7 @@ class Attention {
         load_queries(own, kv, first, last);
         const int64_t queries = (last - first) * heads_per_kv_;
         for (int64_t chunk = 0; chunk < chunks_of(position_ + last); ++chunk) {
-            attend(own, kv, first, last, chunk, own.part);
+            attend(own, kv, first, last, chunk, own.part, nullptr);
             merge(own.running, own.part, first_seeing(first, last, chunk), queries, chunk == 0);
         }
         finish(own.running, kv, first, last);

@@ -44,6 +44,36 @@ inline __attribute__((always_inline)) __m128 sum_of_each(__m512 a, __m512 b, __m
     return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
+inline __attribute__((always_inline)) void store_sums(const __m512* sums, float* out, bool add) {
+    __m128 sum = sum_of_each(sums[0], sums[1], sums[2], sums[3]);
+    if (add) sum = _mm_add_ps(_mm_loadu_ps(out), sum);
+    _mm_storeu_ps(out, sum);
+}
+
+// One row x 4 columns x depth [from, to), a column after the other: the weights come as one stream,
+// which the prefetch asks for a little ahead (see prefetch_bytes).
+inline __attribute__((always_inline)) void line(const uint16_t* __restrict a,
+                                                const uint16_t* const* b, int64_t from, int64_t to,
+                                                float* __restrict c, bool add) {
+    __m512 sums[4];
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; ++n) {
+        const uint16_t* w = b[n];
+        __m512 sum = _mm512_setzero_ps();
+        int64_t k = from;
+        for (; k + lanes <= to; k += lanes) {
+            _mm_prefetch(reinterpret_cast<const char*>(w + k) + prefetch_bytes, _MM_HINT_T0);
+            sum = _mm512_dpbf16_ps(sum, load(a + k), load(w + k));
+        }
+        if (k < to) {
+            const __mmask32 mask = (1u << (to - k)) - 1;
+            sum = _mm512_dpbf16_ps(sum, load_part(a + k, mask), load_part(w + k, mask));
+        }
+        sums[n] = sum;
+    }
+    store_sums(sums, c, add);
+}
+
 // Rows [0, rows) x 4 columns x depth [from, to).
 template <int rows>
 inline __attribute__((always_inline)) void tile(const uint16_t* __restrict a, int64_t a_stride,
@@ -85,10 +115,7 @@ inline __attribute__((always_inline)) void tile(const uint16_t* __restrict a, in
     }
 #pragma GCC unroll 6
     for (int m = 0; m < rows; ++m) {
-        __m128 sum = sum_of_each(sums[m][0], sums[m][1], sums[m][2], sums[m][3]);
-        float* out = c + m * panel_columns;
-        if (add) sum = _mm_add_ps(_mm_loadu_ps(out), sum);
-        _mm_storeu_ps(out, sum);
+        store_sums(sums[m], c + m * panel_columns, add);
     }
 }
 
@@ -108,6 +135,14 @@ void product(const PanelProduct& p) {
     const auto* a = static_cast<const uint16_t*>(p.a);
     const auto* b = reinterpret_cast<const uint16_t* const*>(p.b);
     const int64_t part = depth_part(p.depth);
+    if (p.rows == 1) {
+        for (int64_t n = 0; n < p.columns; n += 4) {
+            for (int64_t from = 0; from < p.depth; from += part) {
+                line(a, b + n, from, std::min(from + part, p.depth), p.c + n, from > 0);
+            }
+        }
+        return;
+    }
     for (int64_t from = 0; from < p.depth; from += part) {
         const int64_t to = std::min(from + part, p.depth);
         for (int64_t m = 0; m < p.rows; m += tile_rows) {

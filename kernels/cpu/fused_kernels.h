@@ -31,6 +31,10 @@ struct PanelProduct {
 };
 using PanelFunction = void (*)(const PanelProduct&);
 
+// Decode asks for the weights' stream this far ahead. On a Zen 5 with 2 cores (SmolLM2, bf16, all
+// layers from memory) gate_up took 2.25 ms a token with it, 2.40 without; 2 to 8 kB did the same.
+inline constexpr int64_t prefetch_bytes = 4096;
+
 // The sum over `depth` is split where two operands' tiles would leave the first-level cache; part
 // sums are added in ascending order.
 inline int64_t depth_part(int64_t depth) {
@@ -52,10 +56,11 @@ struct AttendChunk {
     int64_t k_stride = 0;  // elements between keys
     int64_t v_stride = 0;
     DType dtype = DType::bf16;
-    float* scores = nullptr;   // workspace [queries][chunk_keys]
-    float* maximum = nullptr;  // out [queries]
-    float* sum = nullptr;      // out [queries]: of exp(score - maximum)
-    float* o = nullptr;        // out [queries][q_stride]: the same, times v
+    const void* next_k = nullptr;  // what will be read next, if known: fetched meanwhile
+    float* scores = nullptr;       // workspace [queries][chunk_keys]
+    float* maximum = nullptr;      // out [queries]
+    float* sum = nullptr;          // out [queries]: of exp(score - maximum)
+    float* o = nullptr;            // out [queries][q_stride]: the same, times v
 };
 
 struct FusedKernels {

@@ -3,6 +3,8 @@
 // as the model keeps them, a row per output: lanes run along the depth, and each of a tile's sums
 // is one vector until its end. One code serves decode (a tile one row high, bound by the weights'
 // stream) and prefill (a tile as high as registers allow, bound by FMAs).
+#include <hwy/cache_control.h>
+
 #include "kernels/cpu/fused_simd-inl.h"
 
 #if defined(LOCKSTEP_FUSED_PRODUCT_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -17,6 +19,29 @@ namespace lockstep::HWY_NAMESPACE {
 
 // 24 sums, 6 rows and a weight fit AVX-512's 32 registers; 12, 3 and 1 the 16 of older ones.
 constexpr int tile_rows = lanes >= 16 ? 6 : 3;
+
+// One row x 4 columns x depth [from, to), a column after the other: the weights come as one stream,
+// which the prefetch asks for a little ahead.
+template <class T>
+HWY_INLINE void line(const float* HWY_RESTRICT a, const T* const* b, int64_t from, int64_t to,
+                     float* HWY_RESTRICT c, bool add) {
+    Vector sums[4];
+    for (int n = 0; n < 4; ++n) {
+        const T* HWY_RESTRICT w = b[n];
+        Vector sum = hn::Zero(F32());
+        int64_t k = from;
+        for (; k + int64_t{lanes} <= to; k += lanes) {
+            hwy::Prefetch(reinterpret_cast<const char*>(w + k) + prefetch_bytes);
+            sum = hn::MulAdd(load(a + k), load(w + k), sum);
+        }
+        if (k < to) {
+            const auto last = static_cast<size_t>(to - k);
+            sum = hn::MulAdd(load_part(a + k, last), load_part(w + k, last), sum);
+        }
+        sums[n] = sum;
+    }
+    store_sums(sums[0], sums[1], sums[2], sums[3], c, add);
+}
 
 // Rows [0, rows) x 4 columns x depth [from, to).
 template <int rows, class T>
@@ -70,6 +95,14 @@ void product(const PanelProduct& p) {
     const auto* a = static_cast<const float*>(p.a);
     const auto* b = reinterpret_cast<const T* const*>(p.b);
     const int64_t part = depth_part(p.depth);
+    if (p.rows == 1) {
+        for (int64_t n = 0; n < p.columns; n += 4) {
+            for (int64_t from = 0; from < p.depth; from += part) {
+                line(a, b + n, from, HWY_MIN(from + part, p.depth), p.c + n, from > 0);
+            }
+        }
+        return;
+    }
     for (int64_t from = 0; from < p.depth; from += part) {
         const int64_t to = HWY_MIN(from + part, p.depth);
         for (int64_t m = 0; m < p.rows; m += tile_rows) {

@@ -65,18 +65,18 @@ class Product {
         LOCKSTEP_TRY(reserve());
         const bool shared = !ready_ && rows_ > rows_made_by_each_thread;
         if (shared) {
-            share_out(pool_, rows_, 4, [&](int thread, Claims& claims) {
+            share_out(pool_, rows_, 4, [&](int thread, Pieces& pieces) {
                 const Own own = carve(thread);
                 begin(own);
-                for (int64_t first, last; claims.claim(first, last);)
+                for (int64_t first, last; pieces.next(first, last);)
                     make(own, first, last, scratch_.shared());
             });
         }
         const int64_t smallest = rows_ > rows_made_by_each_thread ? 2 : 1;
-        share_out(pool_, layout.groups(), smallest, [&](int thread, Claims& claims) {
+        share_out(pool_, layout.groups(), smallest, [&](int thread, Pieces& pieces) {
             const Own own = carve(thread);
             PanelProduct p = left_side(own, shared);
-            for (int64_t first, last; claims.claim(first, last);) {
+            for (int64_t first, last; pieces.next(first, last);) {
                 for (int64_t row = 0; row < rows_; row += panel_rows) {
                     compute(layout, p, own, first, last, row);
                 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/cpu_stream.h"
@@ -58,12 +59,21 @@ class Carver {
     int64_t bytes_ = 0;
 };
 
-// [0, count) in pieces, each claimed by the thread that is free: large ones first, then ever
-// smaller ones, so that a thread that the system holds up does not hold up the others.
+// [0, count) in pieces. Each thread's first is half of its fair share; the rest is claimed by
+// whoever is free, in ever smaller pieces, so that a thread that the system holds up does not hold
+// up the others.
 class Claims {
   public:
     Claims(int64_t count, int64_t smallest, int threads)
-        : count_(count), smallest_(smallest), divisor_(2 * threads) {}
+        : count_(count),
+          smallest_(smallest),
+          divisor_(2 * threads),
+          own_(count / divisor_),
+          next_(own_ * threads) {}
+
+    // The piece that a thread begins with; may be empty.
+    int64_t first_of(int thread) const { return thread * own_; }
+    int64_t last_of(int thread) const { return (thread + 1) * own_; }
 
     bool claim(int64_t& first, int64_t& last) {
         first = next_.load(std::memory_order_relaxed);
@@ -76,16 +86,41 @@ class Claims {
     }
 
   private:
-    const int64_t count_, smallest_, divisor_;
-    std::atomic<int64_t> next_{0};
+    const int64_t count_, smallest_, divisor_, own_;
+    std::atomic<int64_t> next_;
 };
 
-// Calls body(thread, claims) on every thread; each claims pieces of [0, count) until none is left.
+// One thread's view of them.
+class Pieces {
+  public:
+    Pieces(Claims& claims, int thread)
+        : claims_(claims), first_(claims.first_of(thread)), last_(claims.last_of(thread)) {}
+
+    // Where this thread begins, if its first piece is not empty.
+    int64_t begin() const { return first_; }
+    bool next(int64_t& first, int64_t& last) {
+        if (first_ == last_) return claims_.claim(first, last);
+        first = std::exchange(first_, last_);
+        last = last_;
+        return true;
+    }
+
+  private:
+    Claims& claims_;
+    int64_t first_;
+    const int64_t last_;
+};
+
+// Calls body(thread, pieces) on every thread; together their pieces are [0, count).
 template <class Body>
 void share_out(ThreadPool& pool, int64_t count, int64_t smallest, const Body& body) {
     Claims claims(count, smallest, pool.threads());
-    pool.parallel_for(pool.threads(), 1,
-                      [&](int64_t, int64_t, int thread) { body(thread, claims); });
+    pool.parallel_for(pool.threads(), 1, [&](int64_t begin, int64_t end, int) {
+        for (int64_t thread = begin; thread < end; ++thread) {
+            Pieces pieces(claims, static_cast<int>(thread));
+            body(static_cast<int>(thread), pieces);
+        }
+    });
 }
 
 }  // namespace lockstep
