@@ -232,7 +232,7 @@ bool MarkdownSplitter::openFence(const QString& content, int indent) {
     static const QRegularExpression pattern(QStringLiteral(R"(^(`{3,}(?=[^`]*$)|~{3,})\s*(.*)$)"));
     const auto match = pattern.match(content);
     if (!match.hasMatch()) return false;
-    QString language = match.captured(2).section(QRegularExpression(QStringLiteral(R"([\s{,:])")),
+    QString language = match.captured(2).section(QRegularExpression(QStringLiteral(R"([\s{},:])")),
                                                  0, 0, QString::SectionSkipEmpty);
     if (language.startsWith(QLatin1Char('.'))) language.remove(0, 1);
     begin(BlockKind::code, {}).language = language;

@@ -24,10 +24,11 @@ bool isOpen(const ChatTurn& turn) {
 
 }  // namespace
 
-void MessageLayout::setTurn(const ChatTurn& turn) {
+qreal MessageLayout::setTurn(const ChatTurn& turn) {
     const bool grows =
         prepared_ && isOpen(turn_) && turn.author == turn_.author && turn.text.size() >= split_;
     turn_ = turn;
+    qreal changed_from = 0;
     if (!grows) {
         prepared_ = false;
         blocks_.clear();
@@ -43,10 +44,12 @@ void MessageLayout::setTurn(const ChatTurn& turn) {
         splitter_.append(turn.text.mid(split_));
         split_ = turn.text.size();
         if (!isOpen(turn)) splitter_.finish();
-        takeBlocks(splitter_.blocks());
+        const int changed = takeBlocks(splitter_.blocks());
         place();
+        changed_from = changed < blocks() ? blockRect(changed).top() : textRect().bottom();
     }
     layOutError();
+    return changed_from;
 }
 
 void MessageLayout::prepare() {
@@ -61,15 +64,17 @@ void MessageLayout::prepare() {
     place();
 }
 
-// Blocks that stayed the same keep their layout.
-void MessageLayout::takeBlocks(const QVector<MarkdownBlock>& sources) {
+// Blocks that stayed the same keep their layout. Returns the first that did not.
+int MessageLayout::takeBlocks(const QVector<MarkdownBlock>& sources) {
     const size_t count = static_cast<size_t>(sources.size());
     blocks_.resize(count);
+    int first_changed = static_cast<int>(count);
     for (size_t i = 0; i < count; ++i) {
         Block& block = blocks_[i];
         const MarkdownBlock& source = sources[static_cast<qsizetype>(i)];
         const bool known = block.height > 0;
         if (known && block.source == source) continue;
+        first_changed = qMin(first_changed, static_cast<int>(i));
         const bool same_layout = block.source.kind == source.kind &&
                                  block.source.depth == source.depth && block.render &&
                                  block.render->update(source);
@@ -88,6 +93,7 @@ void MessageLayout::takeBlocks(const QVector<MarkdownBlock>& sources) {
     }
     unmeasured_ = static_cast<int>(
         std::count_if(blocks_.begin(), blocks_.end(), [](const Block& b) { return !b.measured; }));
+    return first_changed;
 }
 
 qreal MessageLayout::estimatedText(qsizetype characters, qsizetype lines, qreal width) const {

@@ -27,8 +27,9 @@ class MessageLayout {
   public:
     explicit MessageLayout(const TextStyle& style) : style_(style) {}
 
-    // Text that begins with the text before costs only its tail.
-    void setTurn(const ChatTurn& turn);
+    // Text that begins with the text before costs only its tail. Returns from where on it looks
+    // different.
+    qreal setTurn(const ChatTurn& turn);
     void setWidth(qreal width);
     // An editor stands in place of the text while its height is not 0.
     void setEditorHeight(qreal height) { editor_height_ = height; }
@@ -77,7 +78,7 @@ class MessageLayout {
     };
 
     void prepare();
-    void takeBlocks(const QVector<MarkdownBlock>& sources);
+    int takeBlocks(const QVector<MarkdownBlock>& sources);
     void estimate(Block& block) const;
     qreal estimatedText(qsizetype characters, qsizetype lines, qreal width) const;
     RenderBlock* render(int index);

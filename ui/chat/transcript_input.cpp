@@ -438,7 +438,8 @@ TextSpot TranscriptView::caretMovedVertically(bool down) {
         const int y = down ? caret.bottom() + step * caret.height() / 2
                            : caret.top() - step * caret.height() / 2;
         const TextSpot spot = spotAt({static_cast<int>(caret_x_), y});
-        if (down ? spot > cursor_spot_ : spot < cursor_spot_) return spot;
+        const int moved = caretRect(spot).center().y() - caret.center().y();
+        if (down ? moved > caret.height() / 2 : -moved > caret.height() / 2) return spot;
     }
     return cursor_spot_;
 }

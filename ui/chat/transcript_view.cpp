@@ -101,8 +101,15 @@ void TranscriptView::resetRows() {
 }
 
 void TranscriptView::updateRows(int first, int last) {
-    for (int row = first; row <= last; ++row) rows_[row]->setTurn(model_->turn(row));
-    refresh();
+    qreal changed_from = 0;
+    for (int row = first; row <= last; ++row) {
+        changed_from = rows_[row]->setTurn(model_->turn(row));
+    }
+    if (first == last) {
+        refresh(first, changed_from);
+    } else {
+        refresh();
+    }
     animate();
 }
 
@@ -146,6 +153,29 @@ void TranscriptView::placeRows() {
 }
 
 void TranscriptView::refresh() {
+    layOut();
+    viewport()->update();
+}
+
+void TranscriptView::refresh(int changed_row, qreal changed_from) {
+    const std::vector<qreal> before = shownPlaces();
+    layOut();
+    if (shownPlaces() != before) {
+        viewport()->update();
+    } else if (changed_row >= 0) {
+        const int top = static_cast<int>(rowOrigin(changed_row).y() + changed_from) - 2;
+        viewport()->update(QRect(0, top, viewport()->width(), viewport()->height() - top));
+    }
+}
+
+std::vector<qreal> TranscriptView::shownPlaces() const {
+    const auto [first, last] = visibleRows();
+    std::vector<qreal> places{static_cast<qreal>(first)};
+    for (int row = first; row <= last; ++row) places.push_back(rowOrigin(row).y());
+    return places;
+}
+
+void TranscriptView::layOut() {
     const int page = viewport()->height();
     // Measuring what is in sight can bring more of it in sight.
     for (int pass = 0; pass < 10; ++pass) {
@@ -162,7 +192,6 @@ void TranscriptView::refresh() {
     releaseFar();
     placeEditor();
     controls_->sync();
-    viewport()->update();
     if (!idle_timer_.isActive()) idle_timer_.start(idle_interval_ms, this);
     Q_EMIT layoutChanged();
 }
@@ -197,7 +226,7 @@ void TranscriptView::measureIdle() {
         if (deadline.hasExpired()) break;
     }
     if (worked) {
-        refresh();
+        refresh(-1, 0);
     } else {
         idle_timer_.stop();
     }

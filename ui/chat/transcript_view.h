@@ -109,7 +109,12 @@ class TranscriptView : public QAbstractScrollArea {
     void resetRows();
     void updateRows(int first, int last);
 
-    void refresh();  // after any change of rows, heights or width
+    // After any change of rows, heights or width. Repaints all, or, if nothing in sight moved, what
+    // of `changed_row` is below `changed_from`; row -1: nothing.
+    void refresh();
+    void refresh(int changed_row, qreal changed_from);
+    void layOut();
+    std::vector<qreal> shownPlaces() const;  // of what is in sight
     void placeRows();
     bool measureVisible();
     void measureIdle();

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <QClipboard>
+#include <QScrollBar>
+#include <QSignalSpy>
+#include <QTextBlock>
+#include <QToolButton>
+#include <QtTest>
+
+#include "tests/gui/chat/sample_chat.h"
+#include "ui/chat/chat_model.h"
+#include "ui/chat/message_layout.h"
+#include "ui/chat/prose_block.h"
+#include "ui/chat/transcript_view.h"
+#include "ui/theme/colors.h"
+#include "ui/theme/theme.h"
+
+using namespace lockstep;
+
+namespace {
+
+struct View {
+    ChatModel model;
+    TranscriptView view{&model};
+    View() {
+        view.resize(800, 600);
+        view.show();
+    }
+    QScrollBar* bar() const { return view.verticalScrollBar(); }
+    void stream(const QString& text) {
+        model.addUser("question");
+        model.beginAnswer();
+        model.appendToAnswer(text);
+    }
+    void answer(const QString& text) {
+        stream(text);
+        model.finishAnswer({});
+    }
+    QString shown(int row) {
+        MessageLayout& layout = view.layoutOf(row);
+        return layout.text(layout.begin(), layout.end());
+    }
+};
+
+ProseDocument* prose(const QString& markdown) {
+    static const TextStyle style(lightPalette(), QGuiApplication::font(), nullptr);
+    MarkdownBlock block;
+    block.text = markdown;
+    return new ProseDocument(block, style);
+}
+
+}  // namespace
+
+class TestTranscript : public QObject {
+    Q_OBJECT
+
+    std::unique_ptr<Theme> theme_;
+
+  private Q_SLOTS:
+    void initTestCase() { theme_ = std::make_unique<Theme>(); }
+    void cleanupTestCase() { theme_.reset(); }
+
+    void shows_markdown_as_text_data() {
+        QTest::addColumn<QString>("markdown");
+        QTest::addColumn<QString>("text");
+        const auto row = [](const char* name, const char* markdown, const char* text) {
+            QTest::newRow(name) << QString::fromUtf8(markdown) << QString::fromUtf8(text);
+        };
+        row("emphasis", "**a** *b* `c`", "a b c");
+        row("html", "<b>a</b> <script>x</script> &amp;", "<b>a</b> <script>x</script> &");
+        row("image", "see ![a cat](https://example.org/cat.png)!", "see a cat!");
+        row("image of a file", "![x](file:///etc/passwd)", "x");
+        row("list", "1. a\n2. b\n   - c", "1. a\n2. b\n  • c");
+        row("loose list", "- a\n\n- b", "• a\n\n• b");
+        row("table", "| a | b |\n|---|---|\n| 1 | 2 |", "a\tb\n1\t2");
+        row("code", "x\n\n```py\n  y\n\nz\n```", "x\n\n  y\n\nz");
+        row("rule", "a\n\n---\n\nb", "a\n\n\n\nb");
+        row("quote", "> a\n> b", "a b");
+        row("think", "<think>\nhm\n</think>\nyes", "<think> hm </think> yes");
+        row("maths", "$a_1 * b_2$", "$a_1 * b_2$");
+    }
+    void shows_markdown_as_text() {
+        QFETCH(QString, markdown);
+        QFETCH(QString, text);
+        View v;
+        v.answer(markdown);
+        QCOMPARE(v.shown(1), text);
+    }
+
+    void nothing_is_loaded() {
+        std::unique_ptr<ProseDocument> document(
+            prose("![a](file:///etc/hostname) ![b](https://example.org/b.png)"));
+        document->setTextWidth(400);
+        QVERIFY(document->resource(QTextDocument::ImageResource, QUrl("file:///etc/hostname"))
+                    .isNull());
+        for (QTextBlock block = document->begin(); block.isValid(); block = block.next()) {
+            for (auto it = block.begin(); !it.atEnd(); ++it) {
+                QVERIFY(!it.fragment().charFormat().isImageFormat());
+            }
+        }
+    }
+
+    void headings_are_larger() {
+        std::unique_ptr<ProseDocument> heading(prose("## a")), text(prose("a"));
+        QVERIFY(heading->size().height() > text->size().height());
+    }
+
+    // The view must not depend on how the text came.
+    void streamed_looks_like_given() {
+        for (const QString& text : {samples::codeAnswer(), samples::listAnswer()}) {
+            View streamed, given;
+            given.answer(text);
+            streamed.model.addUser("question");
+            streamed.model.beginAnswer();
+            for (qsizetype i = 0; i < text.size(); i += 13) {
+                streamed.model.appendToAnswer(text.mid(i, 13));
+            }
+            streamed.model.finishAnswer({});
+            QCOMPARE(streamed.shown(1), given.shown(1));
+            QTRY_VERIFY(streamed.view.layoutOf(1).isMeasured() &&
+                        given.view.layoutOf(1).isMeasured());
+            QCOMPARE(streamed.view.layoutOf(1).height(), given.view.layoutOf(1).height());
+            QCOMPARE(streamed.bar()->maximum(), given.bar()->maximum());
+        }
+    }
+
+    void stays_at_the_end_while_there() {
+        View v;
+        v.stream(samples::codeAnswer());
+        QVERIFY(v.bar()->maximum() > 0);
+        QCOMPARE(v.bar()->value(), v.bar()->maximum());
+        v.model.appendToAnswer(samples::codeAnswer());
+        QCOMPARE(v.bar()->value(), v.bar()->maximum());
+        QVERIFY(v.view.isAtEnd());
+    }
+
+    void stays_where_the_user_went() {
+        View v;
+        v.stream(samples::longAnswer(8000));
+        QTRY_VERIFY(v.view.layoutOf(1).isMeasured());
+        v.bar()->setValue(v.bar()->maximum() - 900);
+        QVERIFY(!v.view.isAtEnd());
+        const TextSpot before = v.view.spotAt({300, 20});
+        auto* jump = v.view.findChild<QAbstractButton*>("jumpToLatest");
+        QVERIFY(jump->isVisible());
+        v.model.appendToAnswer(samples::longAnswer(4000));
+        QCOMPARE(v.view.spotAt({300, 20}), before);
+        jump->click();
+        QVERIFY(v.view.isAtEnd());
+        QVERIFY(!jump->isVisible());
+        QCOMPARE(v.bar()->value(), v.bar()->maximum());
+    }
+
+    void scrolling_back_to_the_end_sticks_again() {
+        View v;
+        v.stream(samples::longAnswer(8000));
+        v.bar()->setValue(0);
+        QVERIFY(!v.view.isAtEnd());
+        v.bar()->setValue(v.bar()->maximum());
+        v.bar()->setValue(v.bar()->maximum());
+        QVERIFY(v.view.isAtEnd());
+        v.model.appendToAnswer("more\n\nand more");
+        QCOMPARE(v.bar()->value(), v.bar()->maximum());
+    }
+
+    // Heights above are estimates at first; what is read must not move when they are corrected.
+    void idle_corrections_do_not_move_what_is_read() {
+        View v;
+        v.model.setTurns(samples::longChat(60));
+        v.bar()->setValue(v.bar()->maximum() / 2);
+        const TextSpot before = v.view.spotAt({300, 200});
+        const int y = v.view.caretRect(before).top();
+        const int row = v.view.rowAt(200);
+        const auto measured = [&] {
+            for (int i = 0; i < v.model.turns(); ++i) {
+                if (!v.view.layoutOf(i).isMeasured()) return false;
+            }
+            return true;
+        };
+        QVERIFY(!measured());
+        QTRY_VERIFY_WITH_TIMEOUT(measured(), 20'000);
+        QCOMPARE(v.view.rowAt(200), row);
+        QVERIFY(qAbs(v.view.caretRect(before).top() - y) <= 1);
+    }
+
+    void a_resize_keeps_the_place() {
+        View v;
+        v.model.setTurns(samples::longChat(20));
+        v.bar()->setValue(v.bar()->maximum() / 2);
+        const int row = v.view.rowAt(0);
+        v.view.resize(480, 600);
+        QVERIFY(qAbs(v.view.rowAt(0) - row) <= 1);
+        v.view.scrollToEnd();
+        v.view.resize(900, 500);
+        QCOMPARE(v.bar()->value(), v.bar()->maximum());
+    }
+
+    void mouse_selects_across_blocks_and_messages() {
+        View v;
+        v.model.addUser("first question");
+        v.model.beginAnswer();
+        v.model.appendToAnswer("alpha\n\n```\nbeta\n```");
+        v.model.finishAnswer({});
+        QWidget* viewport = v.view.viewport();
+        const auto at = [&](TextSpot spot) {
+            const QRect caret = v.view.caretRect(spot);
+            return QPoint(caret.left() + 1, caret.center().y());
+        };
+        QTest::mousePress(viewport, Qt::LeftButton, {}, at({0, {0, 6}}));
+        QTest::mouseMove(viewport, at({1, {1, 2}}));
+        QTest::mouseRelease(viewport, Qt::LeftButton, {}, at({1, {1, 2}}));
+        QCOMPARE(v.view.selectedText(), "question\n\nalpha\n\nbe");
+        v.view.setFocus();
+        QTest::keyClick(&v.view, Qt::Key_C, Qt::ControlModifier);
+        QCOMPARE(QGuiApplication::clipboard()->text(), "question\n\nalpha\n\nbe");
+        QTest::keyClick(&v.view, Qt::Key_Escape);
+        QVERIFY(!v.view.hasSelection());
+    }
+
+    void double_click_takes_a_word_and_a_third_the_block() {
+        View v;
+        v.answer("alpha beta gamma");
+        const QRect caret = v.view.caretRect({1, {0, 8}});
+        const QPoint point(caret.left() + 1, caret.center().y());
+        QTest::mouseDClick(v.view.viewport(), Qt::LeftButton, {}, point);
+        QCOMPARE(v.view.selectedText(), "beta");
+        QTest::mouseClick(v.view.viewport(), Qt::LeftButton, {}, point);
+        QCOMPARE(v.view.selectedText(), "alpha beta gamma");
+    }
+
+    void keyboard_selects_data() {
+        QTest::addColumn<int>("key");
+        QTest::addColumn<int>("times");
+        QTest::addColumn<bool>("control");
+        QTest::addColumn<QString>("text");
+        QTest::newRow("letters") << int(Qt::Key_Right) << 3 << false << "alp";
+        QTest::newRow("words") << int(Qt::Key_Right) << 2 << true << "alpha beta";
+        QTest::newRow("into the next block")
+            << int(Qt::Key_Right) << 11 << false << "alpha beta\n\n";
+        QTest::newRow("to the line's end") << int(Qt::Key_End) << 1 << false << "alpha beta";
+        QTest::newRow("to the message's end")
+            << int(Qt::Key_End) << 1 << true << "alpha beta\n\ngamma";
+        QTest::newRow("a line down") << int(Qt::Key_Down) << 1 << false << "alpha beta\n\n";
+    }
+    void keyboard_selects() {
+        QFETCH(int, key);
+        QFETCH(int, times);
+        QFETCH(bool, control);
+        QFETCH(QString, text);
+        View v;
+        v.answer("alpha beta\n\ngamma");
+        v.view.setFocus();
+        QTest::keyClick(&v.view, Qt::Key_Up);
+        QTest::keyClick(&v.view, Qt::Key_Down);
+        QCOMPARE(v.view.currentRow(), 1);
+        const Qt::KeyboardModifiers modifiers =
+            Qt::ShiftModifier | (control ? Qt::ControlModifier : Qt::NoModifier);
+        for (int i = 0; i < times; ++i) QTest::keyClick(&v.view, Qt::Key(key), modifiers);
+        QCOMPARE(v.view.selectedText(), text);
+    }
+
+    void select_all_takes_the_message_then_all() {
+        View v;
+        v.answer("text");
+        v.view.setFocus();
+        v.view.setCurrentRow(1);
+        QTest::keyClick(&v.view, Qt::Key_A, Qt::ControlModifier);
+        QCOMPARE(v.view.selectedText(), "text");
+        QTest::keyClick(&v.view, Qt::Key_A, Qt::ControlModifier);
+        QCOMPARE(v.view.selectedText(), "question\n\ntext");
+    }
+
+    void copy_without_selection_takes_the_message() {
+        View v;
+        v.answer("**text**");
+        v.view.setFocus();
+        v.view.setCurrentRow(1);
+        QTest::keyClick(&v.view, Qt::Key_C, Qt::ControlModifier);
+        QCOMPARE(QGuiApplication::clipboard()->text(), "**text**");
+    }
+
+    void a_selection_survives_what_streams_below() {
+        View v;
+        v.stream("alpha beta\n\nrest");
+        v.view.select({1, {0, 0}}, {1, {0, 5}});
+        v.model.appendToAnswer(" and more\n\nand more");
+        QCOMPARE(v.view.selectedText(), "alpha");
+    }
+
+    void code_is_copied_as_it_is() {
+        View v;
+        const QString code = "def f():\n\treturn 'a very long line that wraps' " +
+                             QString(300, QLatin1Char('#')) + "\n\n    # end";
+        v.answer("x\n\n```python\n" + code + "\n```\n\n```sh\nls\n```");
+        QList<QToolButton*> buttons;
+        for (auto* button : v.view.findChildren<QToolButton*>()) {
+            if (button->isVisible() && button->accessibleName() == "Copy code") buttons << button;
+        }
+        QCOMPARE(buttons.size(), 2);
+        buttons[0]->click();
+        QCOMPARE(QGuiApplication::clipboard()->text(), code);
+        buttons[1]->click();
+        QCOMPARE(QGuiApplication::clipboard()->text(), "ls");
+        QVERIFY(buttons[0]->accessibleDescription().contains("python"));
+    }
+
+    void only_web_links_open_and_only_on_a_click_data() {
+        QTest::addColumn<QString>("url");
+        QTest::addColumn<bool>("opens");
+        QTest::newRow("https") << "https://example.org/a?b=c" << true;
+        QTest::newRow("http") << "http://example.org" << true;
+        QTest::newRow("file") << "file:///etc/passwd" << false;
+        QTest::newRow("javascript") << "javascript:alert(1)" << false;
+        QTest::newRow("relative") << "readme.txt" << false;
+        QTest::newRow("mail") << "mailto:a@example.org" << false;
+    }
+    void only_web_links_open_and_only_on_a_click() {
+        QFETCH(QString, url);
+        QFETCH(bool, opens);
+        View v;
+        v.answer("[a link](" + url + ")");
+        QSignalSpy activated(&v.view, &TranscriptView::linkActivated);
+        const QRect caret = v.view.caretRect({1, {0, 2}});
+        const QPoint point(caret.left() + 1, caret.center().y());
+        QTest::mouseMove(v.view.viewport(), point);
+        QCOMPARE(activated.size(), 0);
+        QTest::mouseClick(v.view.viewport(), Qt::LeftButton, {}, point);
+        QCOMPARE(activated.size(), opens ? 1 : 0);
+        if (opens) QCOMPARE(activated[0][0].toUrl().toString(), url);
+    }
+
+    void long_text_is_laid_out_in_pieces_data() {
+        QTest::addColumn<QString>("text");
+        QTest::newRow("line") << QString(100'000, QLatin1Char('x'));
+        QTest::newRow("code line") << "```\n" + QString(100'000, QLatin1Char('x'));
+        QTest::newRow("words") << QStringLiteral("word ").repeated(20'000);
+        QTest::newRow("deep list") << QStringLiteral("- ").repeated(300) + "a";
+        QTest::newRow("deep quote") << QStringLiteral("> ").repeated(300) + "a";
+        QTest::newRow("nul") << QString(5000, QChar(0));
+    }
+    void long_text_is_laid_out_in_pieces() {
+        QFETCH(QString, text);
+        View v;
+        v.stream(text);
+        QElapsedTimer timer;
+        timer.start();
+        for (int i = 0; i < 20; ++i) {
+            v.model.appendToAnswer("y");
+            v.view.grab();
+        }
+        QVERIFY2(timer.elapsed() / 20 < 100, qPrintable(QString::number(timer.elapsed() / 20)));
+    }
+
+    void right_to_left_stands_right() {
+        View v;
+        v.answer(samples::rightToLeft());
+        const QRectF column(v.view.rowRect(1));
+        QVERIFY(v.view.caretRect({1, {0, 0}}).left() > column.center().x());
+    }
+
+    void a_new_theme_is_worn_at_once() {
+        View v;
+        v.answer("text `code`");
+        theme_->setChoice(ThemeChoice::dark);
+        QTRY_COMPARE(v.view.textStyle().palette.color(QPalette::Base),
+                     darkPalette().color(QPalette::Base));
+        const QImage dark = v.view.grab().toImage();
+        theme_->setChoice(ThemeChoice::light);
+        QTRY_VERIFY(v.view.grab().toImage() != dark);
+    }
+
+    void rows_come_and_go() {
+        View v;
+        v.model.setTurns(samples::longChat(30));
+        v.model.truncate(11);
+        v.model.beginAnswer();
+        v.model.appendToAnswer("x");
+        v.model.setTurns({});
+        QCOMPARE(v.bar()->maximum(), 0);
+        v.view.grab();
+        v.view.selectAll();
+        QTest::keyClick(&v.view, Qt::Key_Down);
+        v.answer("again");
+        QCOMPARE(v.shown(1), "again");
+    }
+};
+
+QTEST_MAIN(TestTranscript)
+#include "tst_transcript.moc"
