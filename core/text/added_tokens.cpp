@@ -62,49 +62,47 @@ Place place_of(TextRange range, std::span<const TextRange> closed) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), nodes_(1) {
-    for (size_t index = 0; index < tokens_.size(); ++index) {
-        uint32_t node = 0;
-        const std::string& content = tokens_[index].content;
-        if (content.empty()) continue;
-        first_bytes_[static_cast<uint8_t>(content.front())] = true;
-        for (const char character : content) {
-            const auto byte = static_cast<uint8_t>(character);
-            uint32_t next = child(node, byte);
-            if (next == 0) {
-                next = static_cast<uint32_t>(nodes_.size());
-                nodes_[node].next.emplace_back(byte, next);
-                nodes_.emplace_back();
-            }
-            node = next;
-        }
-        // Of two with the same contents the first stands.
-        if (nodes_[node].token < 0) nodes_[node].token = static_cast<int32_t>(index);
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+    std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
+    // char_traits compare bytes as unsigned. Of two with the same contents the first stands.
+    const auto content = [](const AddedToken& token) -> const std::string& {
+        return token.content;
+    };
+    std::ranges::stable_sort(tokens_, {}, content);
+    const auto same = std::ranges::unique(tokens_, {}, content);
+    tokens_.erase(same.begin(), same.end());
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+        TextRange& range = starting_[static_cast<uint8_t>(tokens_[i].content.front())];
+        range = {range.last == 0 ? i : range.first, i + 1};
     }
-}
-
-uint32_t AddedTokens::child(uint32_t node, uint8_t byte) const {
-    for (const auto& [value, next] : nodes_[node].next)
-        if (value == byte) return next;
-    return 0;
 }
 
 // The longest token that begins here. A control token that reaches across the border of a closed
 // part gives way to a shorter one: typed text must neither make one nor swallow the template's.
 AddedTokens::Match AddedTokens::match_at(std::string_view text, size_t at,
                                          const Control& control) const {
+    const TextRange candidates = starting_[static_cast<uint8_t>(text[at])];
+    auto first = tokens_.begin() + static_cast<std::ptrdiff_t>(candidates.first);
+    auto last = tokens_.begin() + static_cast<std::ptrdiff_t>(candidates.last);
     Match longest;
-    uint32_t node = 0;
-    for (size_t i = at; i < text.size(); ++i) {
-        node = child(node, static_cast<uint8_t>(text[i]));
-        if (node == 0) break;
-        const int32_t token = nodes_[node].token;
-        if (token < 0) continue;
-        const TextRange range{at, i + 1};
-        const bool special = tokens_[static_cast<size_t>(token)].special;
-        if (special && control.allowed && place_of(range, control.closed) == Place::across)
-            continue;
-        longest = {token, range};
+    for (size_t length = 1; first != last; ++length) {
+        // All of [first, last) begin with the same `length` bytes as the text; the shortest is
+        // first.
+        if (first->content.size() == length) {
+            const TextRange range{at, at + length};
+            const bool across = first->special && control.allowed &&
+                                place_of(range, control.closed) == Place::across;
+            if (!across) longest = {&*first, range};
+            ++first;
+        }
+        if (at + length == text.size()) break;
+        const char next = text[at + length];
+        const auto bounds = std::ranges::equal_range(
+            first, last, static_cast<uint8_t>(next), {}, [length](const AddedToken& token) {
+                return static_cast<uint8_t>(token.content[length]);
+            });
+        first = bounds.begin();
+        last = bounds.end();
     }
     return longest;
 }
@@ -113,18 +111,14 @@ std::vector<Segment> AddedTokens::split(std::string_view text, const Control& co
     std::vector<Segment> segments;
     size_t done = 0;
     for (size_t at = 0; at < text.size();) {
-        if (!first_bytes_[static_cast<uint8_t>(text[at])]) {
-            ++at;
-            continue;
-        }
         const Match match = match_at(text, at, control);
-        if (match.token < 0) {
+        if (match.token == nullptr) {
             ++at;
             continue;
         }
         // A token that is not taken is stepped over whole, as the reference implementation does.
         at = match.range.last;
-        const AddedToken& token = tokens_[static_cast<size_t>(match.token)];
+        const AddedToken& token = *match.token;
         const bool open = control.allowed && place_of(match.range, control.closed) == Place::open;
         if (token.special && !open) continue;
         if (token.single_word && !stands_alone(text, match.range)) continue;

@@ -9,7 +9,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "core/text/text_range.h"
@@ -34,7 +33,7 @@ struct Segment {
 
 class AddedTokens {
   public:
-    AddedTokens() : nodes_(1) {}
+    AddedTokens() = default;
     // Tokens with empty contents are never found.
     explicit AddedTokens(std::vector<AddedToken> tokens);
 
@@ -47,20 +46,14 @@ class AddedTokens {
     std::vector<Segment> split(std::string_view text, const Control& control) const;
 
   private:
-    struct Node {
-        int32_t token = -1;  // index of the token that ends here
-        std::vector<std::pair<uint8_t, uint32_t>> next;
-    };
     struct Match {
-        int32_t token = -1;
+        const AddedToken* token = nullptr;
         TextRange range;
     };
     Match match_at(std::string_view text, size_t at, const Control& control) const;
-    uint32_t child(uint32_t node, uint8_t byte) const;
 
-    std::vector<AddedToken> tokens_;
-    std::vector<Node> nodes_;  // a trie over bytes; 0 is its root
-    std::array<bool, 256> first_bytes_{};
+    std::vector<AddedToken> tokens_;         // sorted by their contents, bytewise
+    std::array<TextRange, 256> starting_{};  // those that begin with a byte, as indices
 };
 
 }  // namespace lockstep
