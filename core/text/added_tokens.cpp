@@ -1,51 +1,59 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/text/added_tokens.h"
 
-#include <unicode/uchar.h>
-
 #include <algorithm>
 
+#include "core/text/regex.h"
 #include "core/text/utf8.h"
 
 namespace lockstep {
 namespace {
 
-// \w and \s as Rust's regex crate has them.
-bool is_word(char32_t value) {
-    const auto point = static_cast<UChar32>(value);
-    const uint32_t mark_digit_or_connector = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
-    return u_hasBinaryProperty(point, UCHAR_ALPHABETIC) ||
-           u_hasBinaryProperty(point, UCHAR_JOIN_CONTROL) ||
-           (U_GET_GC_MASK(point) & mark_digit_or_connector) != 0;
+// \w and \s as Rust's regex crate has them. Only tokens with single_word, lstrip or rstrip ask.
+constexpr std::string_view word_pattern =
+    R"((?![\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}])[\w\x{200c}\x{200d}])";
+constexpr std::string_view space_pattern = R"(\s)";
+
+bool is_one(const Result<Regex>& regex, std::string_view character) {
+    return regex && Regex::Search(*regex, character).next().has_value();
 }
 
-bool is_space(char32_t value) {
-    return u_hasBinaryProperty(static_cast<UChar32>(value), UCHAR_WHITE_SPACE);
+bool is_word(std::string_view character) {
+    static const Result<Regex> regex = Regex::compile(word_pattern);
+    return is_one(regex, character);
 }
 
-// The code point that ends at text[end - 1].
-CodePoint code_point_before(std::string_view text, size_t end) {
+bool is_space(std::string_view character) {
+    static const Result<Regex> regex = Regex::compile(space_pattern);
+    return is_one(regex, character);
+}
+
+// The character that ends at text[end - 1], and the one that begins at text[at].
+std::string_view character_before(std::string_view text, size_t end) {
     size_t first = end - 1;
     while (first > 0 && (static_cast<uint8_t>(text[first]) & 0xc0) == 0x80) --first;
-    return code_point_at(text, first);
+    return text.substr(first, end - first);
+}
+std::string_view character_at(std::string_view text, size_t at) {
+    return text.substr(at, code_point_at(text, at).length);
 }
 
 bool stands_alone(std::string_view text, TextRange range) {
-    if (range.first > 0 && is_word(code_point_before(text, range.first).value)) return false;
-    return range.last == text.size() || !is_word(code_point_at(text, range.last).value);
+    if (range.first > 0 && is_word(character_before(text, range.first))) return false;
+    return range.last == text.size() || !is_word(character_at(text, range.last));
 }
 
 TextRange with_spaces(std::string_view text, TextRange range, const AddedToken& token,
                       size_t done) {
     while (token.lstrip && range.first > done) {
-        const CodePoint before = code_point_before(text, range.first);
-        if (!is_space(before.value)) break;
-        range.first -= before.length;
+        const std::string_view before = character_before(text, range.first);
+        if (!is_space(before)) break;
+        range.first -= before.size();
     }
     while (token.rstrip && range.last < text.size()) {
-        const CodePoint behind = code_point_at(text, range.last);
-        if (!is_space(behind.value)) break;
-        range.last += behind.length;
+        const std::string_view behind = character_at(text, range.last);
+        if (!is_space(behind)) break;
+        range.last += behind.size();
     }
     return range;
 }

@@ -100,7 +100,10 @@ BpeTokenizer::BpeTokenizer(BpeSpec spec, BpeModel model)
         if (token.special) control_[index(token.id)] = true;
         (token.normalized ? normalized : text).push_back(token);
         if (token.special || !token.normalized) prompt.push_back(token);
-        if (token.normalized) normalized.back().content = normalizer_.normalize(token.content);
+        if (!token.normalized) continue;
+        // Sought, and spelled, as the normaliser leaves it.
+        normalized.back().content = normalizer_.normalize(token.content);
+        pieces_[index(token.id)] = normalized.back().content;
     }
     in_text_ = AddedTokens(std::move(text));
     in_normalized_ = AddedTokens(std::move(normalized));

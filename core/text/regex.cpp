@@ -82,64 +82,65 @@ Result<Regex> Regex::literal(std::string_view text) {
     return compile(pattern);
 }
 
-struct Regex::Search::State {
-    std::shared_ptr<const Code> code;
-    Owned<pcre2_match_data> data;
-    Owned<pcre2_match_context> context;
-    Owned<pcre2_jit_stack> stack;
-    std::string_view text;
-    size_t from = 0;
-    std::optional<size_t> last_end;
+namespace {
 
-    bool find() {
-        // The text was checked before: checking it again for every match would take squared time.
-        const auto match = [this](uint32_t options) {
-            return pcre2_match(code->compiled.get(), units(text), text.size(), from,
-                               PCRE2_NO_UTF_CHECK | options, data.get(), context.get());
-        };
-        int found = match(0);
-        if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(PCRE2_NO_JIT);
-        return found > 0;
+// What a match works in. One for each thread, as making one costs more than most matches.
+struct Scratch {
+    Owned<pcre2_match_data> data{pcre2_match_data_create(1, nullptr)};
+    Owned<pcre2_match_context> context{pcre2_match_context_create(nullptr)};
+    Owned<pcre2_jit_stack> stack{pcre2_jit_stack_create(32 * 1024, jit_stack_bytes, nullptr)};
+
+    Scratch() {
+        pcre2_set_match_limit(context.get(), match_limit);
+        pcre2_set_heap_limit(context.get(), heap_limit_kib);
+        pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
     }
 };
 
-Regex::Search::Search(const Regex& regex, std::string_view text)
-    : state_(std::make_unique<State>()) {
-    state_->code = regex.code_;
-    state_->data.reset(pcre2_match_data_create(1, nullptr));
-    state_->context.reset(pcre2_match_context_create(nullptr));
-    state_->stack.reset(pcre2_jit_stack_create(32 * 1024, jit_stack_bytes, nullptr));
-    pcre2_set_match_limit(state_->context.get(), match_limit);
-    pcre2_set_heap_limit(state_->context.get(), heap_limit_kib);
-    pcre2_jit_stack_assign(state_->context.get(), nullptr, state_->stack.get());
+Scratch& scratch() {
+    static thread_local Scratch instance;
+    return instance;
+}
+
+}  // namespace
+
+Regex::Search::Search(const Regex& regex, std::string_view text) : code_(regex.code_) {
     reset(text);
 }
 
-Regex::Search::~Search() = default;
-
 void Regex::Search::reset(std::string_view text) {
-    state_->text = text;
-    state_->from = 0;
-    state_->last_end.reset();
+    text_ = text;
+    from_ = 0;
+    last_end_.reset();
+}
+
+std::optional<TextRange> Regex::Search::find() const {
+    Scratch& work = scratch();
+    // The text was checked before: checking it again for every match would take squared time.
+    const auto match = [&](uint32_t options) {
+        return pcre2_match(code_->compiled.get(), units(text_), text_.size(), from_,
+                           PCRE2_NO_UTF_CHECK | options, work.data.get(), work.context.get());
+    };
+    int found = match(0);
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(PCRE2_NO_JIT);
+    if (found <= 0) return std::nullopt;
+    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(work.data.get());
+    return TextRange{bounds[0], std::max(bounds[0], bounds[1])};
 }
 
 std::optional<TextRange> Regex::Search::next() {
-    State& state = *state_;
-    while (state.from <= state.text.size()) {
-        if (!state.find()) break;
-        const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(state.data.get());
-        const TextRange match{bounds[0], std::max(bounds[0], bounds[1])};
+    while (from_ <= text_.size()) {
+        const auto match = find();
+        if (!match) break;
         // An empty match right behind the last one is none: go on behind the next character.
-        const bool empty = match.first == match.last;
-        if (!empty || state.last_end != match.last) {
-            state.from = match.last;
-            state.last_end = match.last;
+        if (match->first != match->last || last_end_ != match->last) {
+            from_ = match->last;
+            last_end_ = match->last;
             return match;
         }
-        const bool at_end = state.from == state.text.size();
-        state.from += at_end ? 1 : code_point_at(state.text, state.from).length;
+        from_ += from_ == text_.size() ? 1 : code_point_at(text_, from_).length;
     }
-    state.from = state.text.size() + 1;
+    from_ = text_.size() + 1;
     return std::nullopt;
 }
 

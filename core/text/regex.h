@@ -23,29 +23,31 @@ class Regex {
     // Matches `text` itself.
     static Result<Regex> literal(std::string_view text);
 
-    // Walks over the matches in one text, left to right. Cheap to make; not shared between threads.
-    class Search {
-      public:
-        // `text` must be valid UTF-8 and outlive the search.
-        Search(const Regex& regex, std::string_view text);
-        ~Search();
-        Search(const Search&) = delete;
-        Search& operator=(const Search&) = delete;
-        // The next match, or none. A pattern that backtracks beyond all measure finds none any
-        // more.
-        std::optional<TextRange> next();
-        // Starts again in another text.
-        void reset(std::string_view text);
-
-      private:
-        struct State;
-        std::unique_ptr<State> state_;
-    };
+    class Search;
 
   private:
     struct Code;
     explicit Regex(std::shared_ptr<const Code> code) : code_(std::move(code)) {}
     std::shared_ptr<const Code> code_;
+};
+
+// Walks over the matches in one text, left to right.
+class Regex::Search {
+  public:
+    // `text` must be valid UTF-8 and outlive the search.
+    Search(const Regex& regex, std::string_view text);
+    // The next match, or none. A pattern that backtracks beyond all measure finds none any more.
+    std::optional<TextRange> next();
+    // Starts again in another text.
+    void reset(std::string_view text);
+
+  private:
+    std::optional<TextRange> find() const;
+
+    std::shared_ptr<const Code> code_;
+    std::string_view text_;
+    size_t from_ = 0;
+    std::optional<size_t> last_end_;
 };
 
 // The same pattern in PCRE2's words.

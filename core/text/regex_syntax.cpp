@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Oniguruma's pattern language in PCRE2's words.
+#include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "core/text/regex.h"
 
@@ -45,12 +47,19 @@ constexpr std::array<ClassName, 6> properties = {{
 
 constexpr std::string_view white_space =
     R"(\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+// Of the superscripts and fractions, Oniguruma counts those of Latin-1 as parts of words.
+constexpr std::string_view word = R"(\p{Alphabetic}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
 std::string_view property_members(std::string_view name) {
     for (const ClassName& property : properties)
         if (property.name == name) return property.members;
     return {};
+}
+
+std::string word_members() {
+    std::string members(word);
+    for (const char* name : {"L", "M", "Nd"}) members += property_members(name);
+    return members;
 }
 
 class Translator {
@@ -92,12 +101,14 @@ class Translator {
                 return put_class(white_space, letter == 'S', 2);
             case 'w':
             case 'W':
-                return put_class(word, letter == 'W', 2);
+                return put_class(word_members(), letter == 'W', 2);
             case 'd':
             case 'D':
                 return put_class(property_members("Nd"), letter == 'D', 2);
             case 'h':
                 return put_class("0-9A-Fa-f", false, 2);
+            case 'u':
+                return put_code_point();
             case 'p':
             case 'P':
                 return property(letter == 'P');
@@ -118,6 +129,20 @@ class Translator {
         }
         const std::string_view members = property_members(name);
         return members.empty() ? copy(length) : put_class(members, negated, length);
+    }
+
+    // \u00e9
+    Status put_code_point() {
+        constexpr size_t digits = 4;
+        const std::string_view number = source_.substr(at_ + 2, digits);
+        const bool hex = std::all_of(number.begin(), number.end(), [](char digit) {
+            return std::isxdigit(static_cast<uint8_t>(digit)) != 0;
+        });
+        if (number.size() != digits || !hex)
+            return fail(ErrorKind::invalid_file, "\\u without four hexadecimal digits");
+        result_.append("\\x{").append(number).append("}");
+        at_ += 2 + digits;
+        return {};
     }
 
     // `length` bytes of the source mean these members.
