@@ -15,7 +15,7 @@ constexpr std::string_view word_pattern =
 constexpr std::string_view space_pattern = R"(\s)";
 
 bool is_one(const Result<Regex>& regex, std::string_view character) {
-    return regex && Regex::Search(*regex, character).next().has_value();
+    return regex && is_valid_utf8(character) && Regex::Search(*regex, character).next().has_value();
 }
 
 bool is_word(std::string_view character) {

@@ -4,6 +4,7 @@
 
 #include "core/base/mapped_file.h"
 #include "core/text/hf_tokenizer_config.h"
+#include "core/text/sentencepiece_tokenizer.h"
 #include "core/text/tokenizer_json.h"
 
 namespace lockstep {
@@ -74,23 +75,64 @@ void add_ends(const HfTokenizerConfig& config, bool has_post_processor, BpeSpec&
         spec.suffix = {*spec.eos_token_id};
 }
 
-Result<std::unique_ptr<const Tokenizer>> load_json(const Path& folder) {
-    const Path path = folder / "tokenizer.json";
+Result<std::unique_ptr<const Tokenizer>> make_from_json(const Path& folder, const Json& root) {
+    const std::string path = (folder / "tokenizer.json").string();
     LOCKSTEP_ASSIGN(const HfTokenizerConfig config, read_hf_tokenizer_config(folder));
-    LOCKSTEP_ASSIGN(const Json root, read_json_file(path));
-    LOCKSTEP_ASSIGN(BpeSpec spec, bpe_spec_from_json(root, path.string()));
+    LOCKSTEP_ASSIGN(BpeSpec spec, bpe_spec_from_json(root, path));
     LOCKSTEP_TRY(merge_added(config, (folder / "tokenizer_config.json").string(), spec));
     const auto post_processor = root.find("post_processor");
     add_ends(config, post_processor != root.end() && !post_processor->is_null(), spec);
     auto tokenizer = make_bpe_tokenizer(std::move(spec));
+    if (!tokenizer) return within(path, tokenizer.error());
+    return tokenizer;
+}
+
+std::optional<int32_t> find_piece(const SentencePieceModel& model, const std::string& text) {
+    for (size_t i = 0; i < model.pieces.size(); ++i)
+        if (model.pieces[i].text == text) return static_cast<int32_t>(i);
+    return std::nullopt;
+}
+
+Result<std::unique_ptr<const Tokenizer>> load_sentencepiece(const Path& folder) {
+    const Path path = folder / "tokenizer.model";
+    LOCKSTEP_ASSIGN(const HfTokenizerConfig config, read_hf_tokenizer_config(folder));
+    LOCKSTEP_ASSIGN(const MappedFile file, MappedFile::open(path));
+    auto model = parse_sentencepiece_model(file.text());
+    if (!model) return within(path.string(), model.error());
+    SentencePieceSpec spec;
+    spec.bos_token_id = find_piece(*model, config.bos_token.value_or(model->bos_piece));
+    spec.eos_token_id = find_piece(*model, config.eos_token.value_or(model->eos_piece));
+    for (const AddedToken& token : config.added) {
+        if (token.content == config.bos_token) spec.bos_token_id = token.id;
+        if (token.content == config.eos_token) spec.eos_token_id = token.id;
+    }
+    spec.model = std::move(*model);
+    spec.added = config.added;
+    spec.prefix_after_control = config.legacy.value_or(true);
+    // What transformers' LlamaTokenizer does where the settings say nothing.
+    spec.add_bos_token = config.add_bos_token.value_or(true);
+    spec.add_eos_token = config.add_eos_token.value_or(false);
+    auto tokenizer = make_sentencepiece_tokenizer(std::move(spec));
     if (!tokenizer) return within(path.string(), tokenizer.error());
     return tokenizer;
+}
+
+// A tokenizer.json that only sentencepiece can run, beside the model it was made from.
+bool is_unigram(const Json& root) {
+    const auto model = root.is_object() ? root.find("model") : root.end();
+    return root.is_object() && model != root.end() && model->is_object() &&
+           model->value("type", Json()) == "Unigram";
 }
 
 }  // namespace
 
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const Path& folder) {
-    if (file_exists(folder / "tokenizer.json")) return load_json(folder);
+    const bool has_model = file_exists(folder / "tokenizer.model");
+    if (file_exists(folder / "tokenizer.json")) {
+        LOCKSTEP_ASSIGN(const Json root, read_json_file(folder / "tokenizer.json"));
+        if (!has_model || !is_unigram(root)) return make_from_json(folder, root);
+    }
+    if (has_model) return load_sentencepiece(folder);
     return fail(ErrorKind::invalid_file,
                 folder.string() + ": neither tokenizer.json nor tokenizer.model is there");
 }

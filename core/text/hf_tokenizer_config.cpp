@@ -65,12 +65,14 @@ Status read_added_decoder(const JsonObject& config, HfTokenizerConfig& result) {
 }
 
 Status read_settings(const JsonObject& config, HfTokenizerConfig& result) {
-    if (config.has("add_bos_token")) {
-        LOCKSTEP_ASSIGN(result.add_bos_token, config.boolean("add_bos_token"));
-    }
-    if (config.has("add_eos_token")) {
-        LOCKSTEP_ASSIGN(result.add_eos_token, config.boolean("add_eos_token"));
-    }
+    const auto flag = [&config](const char* key, std::optional<bool>& value) -> Status {
+        if (!config.has(key)) return {};
+        LOCKSTEP_ASSIGN(value, config.boolean(key));
+        return {};
+    };
+    LOCKSTEP_TRY(flag("add_bos_token", result.add_bos_token));
+    LOCKSTEP_TRY(flag("add_eos_token", result.add_eos_token));
+    LOCKSTEP_TRY(flag("legacy", result.legacy));
     LOCKSTEP_TRY(read_names(config, result));
     return read_added_decoder(config, result);
 }

@@ -18,6 +18,8 @@ struct HfTokenizerConfig {
     std::vector<std::string> other_special_tokens;  // pad, additional_special_tokens, ...
     std::vector<AddedToken> added;                  // added_tokens_decoder, added_tokens.json
     std::optional<bool> add_bos_token, add_eos_token;
+    std::optional<bool>
+        legacy;  // sentencepiece: a space in front of each part between control tokens
 };
 
 Result<HfTokenizerConfig> read_hf_tokenizer_config(const std::filesystem::path& folder);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/text/bpe_tokenizer.h"
+#include "core/text/sentencepiece_tokenizer.h"
 #include "core/text/utf8.h"
 
 namespace lockstep {
@@ -51,6 +52,15 @@ Result<std::unique_ptr<const Tokenizer>> make_tokenizer(const Vocabulary& vocabu
     if (vocabulary.model == "gpt2") {
         LOCKSTEP_ASSIGN(BpeSpec spec, bpe_spec_from(vocabulary));
         return make_bpe_tokenizer(std::move(spec));
+    }
+    if (vocabulary.model == "llama") {
+        SentencePieceSpec spec;
+        LOCKSTEP_ASSIGN(spec.model, sentencepiece_model_from(vocabulary));
+        spec.bos_token_id = vocabulary.bos_token_id;
+        spec.eos_token_id = vocabulary.eos_token_id;
+        spec.add_bos_token = vocabulary.add_bos_token.value_or(true);
+        spec.add_eos_token = vocabulary.add_eos_token.value_or(false);
+        return make_sentencepiece_tokenizer(std::move(spec));
     }
     return fail(ErrorKind::unsupported, "tokenizer.ggml.model \"" + vocabulary.model +
                                             "\" is not supported; \"gpt2\" (byte-level BPE) and "

@@ -6,6 +6,9 @@
                                                 and of real models' vocabularies
     python make_goldens.py --show llama3 17     prints what is expected of text 17
 
+The golden of sentencepiece_unigram is made with sentencepiece 0.1.99 (python make_goldens.py sentencepiece_unigram):
+of equally likely ways to cut a text, 0.2 takes another than Debian's 0.1.97 does. The others are the same with both.
+
 A golden has one line for each text: FNV-1a hashes, in hexadecimal, of the ids (of the text without control
 tokens and without BOS, and of the text with both) and of the bytes that the latter decode to (control tokens
 left out, and shown). Every 50th line, where it is short, ends with the ids themselves.
@@ -173,7 +176,7 @@ def show(kind, seed, path):
 def main():
     if sys.argv[1:2] == ["--show"]:
         return show(sys.argv[2], int(sys.argv[3]), (sys.argv[4:5] or [None])[0])
-    named = [argument.split("=", 1) for argument in sys.argv[1:]]
+    named = [(argument.split("=", 1) + [None])[:2] for argument in sys.argv[1:]]
     for kind, path in named or [(kind, None) for kind in FIXTURES]:
         tokenizer = open_tokenizer(kind, path)
         lines = [json.dumps(tokenizer.specials, ensure_ascii=True) + "\n"]

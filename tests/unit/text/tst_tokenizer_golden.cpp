@@ -124,7 +124,7 @@ class TestTokenizerGolden : public QObject {
     void small_ones_agree_data() {
         QTest::addColumn<QString>("kind");
         for (const char* kind : {"gpt2", "smollm", "qwen2", "llama3", "llama2", "llama2_metaspace",
-                                 "mixed"})
+                                 "mixed", "sentencepiece_bpe", "sentencepiece_unigram"})
             QTest::newRow(kind) << kind;
     }
     void small_ones_agree() {
