@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "core/text/sentencepiece_breaks.h"
 #include "core/text/token_decoder.h"
 #include "core/text/utf8.h"
 
@@ -26,7 +27,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   public:
     struct Processors {
         std::unique_ptr<SentencePieceProcessor> usual;
-        // Without the space in front; null where `usual` does for all parts of a text.
+        // Without the space in front, for what is no beginning; null where the model puts none.
         std::unique_ptr<SentencePieceProcessor> inside;
     };
     SentencePieceTokenizer(SentencePieceSpec spec, Processors processors);
@@ -52,7 +53,11 @@ class SentencePieceTokenizer final : public Tokenizer {
     bool known(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < pieces_.size(); }
     const Piece& at(int32_t id) const { return pieces_[static_cast<size_t>(id)]; }
 
+    void encode_text(std::string_view text, bool prefix, std::vector<int32_t>& ids) const;
+
     Processors processors_;
+    SentencePieceBreaks breaks_;
+    bool prefix_after_control_;
     std::vector<Piece> pieces_;
     std::unordered_map<std::string_view, int32_t> ids_;  // of pieces_' texts
     AddedTokens added_;
@@ -64,6 +69,8 @@ class SentencePieceTokenizer final : public Tokenizer {
 
 SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceSpec spec, Processors processors)
     : processors_(std::move(processors)),
+      breaks_(spec.model),
+      prefix_after_control_(spec.prefix_after_control),
       pieces_(std::move(spec.model.pieces)),
       unk_surface_(spec.model.unk_surface),
       drops_first_space_(spec.model.add_dummy_prefix || spec.model.remove_extra_whitespaces),
@@ -94,22 +101,29 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text,
                                        has_input ? options.input : std::span<const TextRange>()};
     std::vector<int32_t> ids;
     if (options.add_special) ids = prefix_;
-    std::vector<int> part;
     for (const Segment& segment : added_.split(text, control)) {
-        if (segment.id >= 0) {
+        const TextRange range = segment.range;
+        if (segment.id >= 0)
             ids.push_back(segment.id);
-            continue;
-        }
-        const auto& range = segment.range;
-        const bool inside = range.first > 0 && processors_.inside != nullptr;
-        const auto& processor = inside ? *processors_.inside : *processors_.usual;
-        part.clear();
-        // The model was checked: what remains to fail is memory, and then the part is left out.
-        if (processor.Encode(text.substr(range.first, range.last - range.first), &part).ok())
-            ids.insert(ids.end(), part.begin(), part.end());
+        else
+            encode_text(text.substr(range.first, range.last - range.first),
+                        range.first == 0 || prefix_after_control_, ids);
     }
     if (options.add_special) ids.insert(ids.end(), suffix_.begin(), suffix_.end());
     return ids;
+}
+
+void SentencePieceTokenizer::encode_text(std::string_view text, bool prefix,
+                                         std::vector<int32_t>& ids) const {
+    std::vector<int> part_ids;
+    for (const TextRange part : breaks_.split(text)) {
+        const bool inside = processors_.inside != nullptr && (part.first > 0 || !prefix);
+        const auto& processor = inside ? *processors_.inside : *processors_.usual;
+        part_ids.clear();
+        // The model was checked: there is nothing left that could fail.
+        if (processor.Encode(text.substr(part.first, part.last - part.first), &part_ids).ok())
+            ids.insert(ids.end(), part_ids.begin(), part_ids.end());
+    }
 }
 
 std::string SentencePieceTokenizer::token_bytes(int32_t id, bool show_control) const {
@@ -193,7 +207,7 @@ Result<std::unique_ptr<const Tokenizer>> make_sentencepiece_tokenizer(SentencePi
     LOCKSTEP_TRY(check(spec.model));
     SentencePieceTokenizer::Processors processors;
     LOCKSTEP_ASSIGN(processors.usual, make_processor(spec.model));
-    if (!spec.prefix_after_control && spec.model.add_dummy_prefix) {
+    if (spec.model.add_dummy_prefix) {
         SentencePieceModel inside = spec.model;
         inside.add_dummy_prefix = false;
         LOCKSTEP_ASSIGN(processors.inside, make_processor(inside));
