@@ -2,9 +2,8 @@
 #include "ui/help_dialog.h"
 
 #include <QAction>
-#include <QDialogButtonBox>
 #include <QGridLayout>
-#include <QIcon>
+#include <QPushButton>
 #include <QVBoxLayout>
 
 #include "ui/theme/labels.h"
@@ -55,9 +54,9 @@ HelpDialog::HelpDialog(const QList<QAction*>& actions, QWidget* parent) : QDialo
     grid->setColumnStretch(1, 1);
     column->addLayout(grid);
     column->addSpacing(unit / 2);
-    auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close);
-    connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
-    column->addWidget(buttons);
+    auto* close_button = new QPushButton(tr("&Close"));
+    connect(close_button, &QPushButton::clicked, this, &QDialog::reject);
+    column->addWidget(close_button, 0, Qt::AlignRight);
     setMinimumWidth(unit * 30);
 }
 

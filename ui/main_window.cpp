@@ -166,7 +166,7 @@ void MainWindow::connectActions() {
     connect(actions_->quit, &QAction::triggered, this, &QWidget::close);
     connect(actions_->stop, &QAction::triggered, engine_, &EngineThread::cancel);
     connect(actions_->help, &QAction::triggered, this, &MainWindow::showHelp);
-    connect(actions_->fused, &QAction::toggled, this, [this](bool on) {
+    connect(actions_->fused, &QAction::triggered, this, [this](bool on) {
         Settings settings = store_->values();
         settings.fused = on;
         if (on) settings.truth = false;
@@ -209,7 +209,6 @@ void MainWindow::applyPath() {
                             QString::fromStdString(status.error().message));
     else
         status_->setPath(QString::fromStdString(choice.name()));
-    const QSignalBlocker blocker(actions_->fused);
     actions_->fused->setChecked(settings.fused && !settings.truth);
 }
 

@@ -21,7 +21,7 @@ NoticeBar::NoticeBar(QWidget* parent)
       summary_(new QLabel),
       details_(new QLabel),
       more_(new QPushButton(tr("&Details"))),
-      action_(new QPushButton),
+      action_(new QPushButton(tr("&Try again"))),
       close_(new QToolButton) {
     setObjectName(QStringLiteral("notice"));
     for (QLabel* label : {summary_, details_}) {

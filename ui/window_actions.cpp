@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/window_actions.h"
 
+#include <QCheckBox>
 #include <QMainWindow>
 #include <QMenu>
 #include <QMenuBar>
@@ -26,6 +27,18 @@ void addSpacer(QToolBar* bar) {
     auto* spacer = new QWidget;
     spacer->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
     bar->addWidget(spacer);
+}
+
+// A switch that shows a checkable action, and is it.
+QCheckBox* switchFor(QAction* action) {
+    auto* box = new QCheckBox(QString(action->text()).remove(QLatin1Char('&')));
+    box->setProperty("switch", true);
+    box->setLayoutDirection(Qt::RightToLeft);  // its text before it
+    box->setToolTip(action->toolTip());
+    box->setChecked(action->isChecked());
+    QObject::connect(action, &QAction::toggled, box, &QCheckBox::setChecked);
+    QObject::connect(box, &QCheckBox::clicked, action, &QAction::trigger);
+    return box;
 }
 
 QToolButton* addButton(QToolBar* bar, QAction* action, Qt::ToolButtonStyle style) {
@@ -86,7 +99,7 @@ void WindowActions::fillMenus(QMenuBar* bar) const {
 void WindowActions::fillToolBar(QToolBar* bar, QWidget* model_picker) const {
     bar->addWidget(model_picker);
     addSpacer(bar);
-    addButton(bar, fused, Qt::ToolButtonTextBesideIcon);
+    bar->addWidget(switchFor(fused));
     addButton(bar, settings, Qt::ToolButtonIconOnly);
 }
 

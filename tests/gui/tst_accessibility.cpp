@@ -27,11 +27,12 @@ class TestAccessibility : public QObject {
 };
 
 static QString describe(const QWidget* widget) {
+    const auto* button = qobject_cast<const QAbstractButton*>(widget);
+    const QWidget* parent = widget->parentWidget();
     return QStringLiteral("%1 '%2' in %3")
-        .arg(
-            QLatin1String(widget->metaObject()->className()), widget->objectName(),
-            QLatin1String(widget->parentWidget() ? widget->parentWidget()->metaObject()->className()
-                                                 : "nothing"));
+        .arg(QLatin1String(widget->metaObject()->className()),
+             button ? button->text() : widget->objectName(),
+             QLatin1String(parent ? parent->metaObject()->className() : "nothing"));
 }
 
 static bool isControl(const QWidget* widget) {
@@ -48,30 +49,13 @@ static QStringList nameless(QWidget* window) {
         if (widget->window() != window || !isControl(widget)) continue;
         QAccessibleInterface* accessible = QAccessible::queryAccessibleInterface(widget);
         if (!accessible || accessible->text(QAccessible::Name).trimmed().isEmpty())
-            found << describe(widget);
+            found << QStringLiteral("no name: ") + describe(widget);
         const auto* button = qobject_cast<QAbstractButton*>(widget);
         if (button && button->text().isEmpty() && !button->icon().isNull() &&
             button->toolTip().isEmpty())
             found << describe(widget) + QStringLiteral(": an icon without a tool tip");
     }
     return found;
-}
-
-// Visible controls that Tab does not come to.
-[[maybe_unused]] static QStringList unreachable(QWidget* window) {
-    QSet<const QWidget*> reached;
-    QWidget* at = window;
-    for (int step = 0; step < 500; ++step) {
-        at = at->nextInFocusChain();
-        if (at == window) break;
-        reached.insert(at);
-    }
-    QStringList missed;
-    for (QWidget* widget : window->findChildren<QWidget*>())
-        if (widget->window() == window && widget->isVisible() && isControl(widget) &&
-            !reached.contains(widget))
-            missed << describe(widget);
-    return missed;
 }
 
 // Presses Tab until the focus is back where it was; every visible, enabled control had it.
@@ -90,7 +74,7 @@ static QStringList unvisited(QWidget* window) {
         if (!isControl(widget) || widget->focusProxy()) continue;
         // Of radio buttons one stands for its group.
         if (widget->inherits("QRadioButton")) continue;
-        if (!visited.contains(widget)) missed << describe(widget);
+        if (!visited.contains(widget)) missed << QStringLiteral("no Tab to ") + describe(widget);
     }
     return missed;
 }
@@ -105,7 +89,6 @@ void TestAccessibility::startPage() {
     WindowFixture fixture;
     MainWindow& window = fixture.open();
     VERIFY_NONE(nameless(&window));
-    VERIFY_NONE(unreachable(&window));
     VERIFY_NONE(unvisited(&window));
 }
 

@@ -33,9 +33,13 @@ ModelPicker::ModelPicker(const ModelLibrary* library, QList<QAction*> actions, Q
 void ModelPicker::setCurrent(const QString& name, const QString& path) {
     current_path_ = path;
     const QString shown = name.isEmpty() ? tr("Choose a model") : name;
-    setText(escaped(fontMetrics().elidedText(shown, Qt::ElideRight, fontMetrics().height() * 16)) +
-            QLatin1Char(' '));
+    setText(escaped(fontMetrics().elidedText(shown, Qt::ElideRight, fontMetrics().height() * 20)));
     setAccessibleName(name.isEmpty() ? tr("Model: none") : tr("Model: %1").arg(name));
+}
+
+QSize ModelPicker::sizeHint() const {
+    const int chevron = fontMetrics().height() * 5 / 4;
+    return QToolButton::sizeHint() + QSize(chevron, 0);
 }
 
 void ModelPicker::fillMenu() {

@@ -17,6 +17,7 @@ class ModelPicker : public QToolButton {
 
     void setCurrent(const QString& name, const QString& path);  // empty: none
     void setRecent(const QStringList& paths) { recent_ = paths; }
+    QSize sizeHint() const override;
 
   Q_SIGNALS:
     void chosen(const QString& path);

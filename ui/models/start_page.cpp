@@ -77,7 +77,7 @@ QWidget* StartPage::makeCard(const DownloadableModel& model) {
     size_text_ = sizeText(model.size);
     auto* card = new QFrame;
     card->setFrameShape(QFrame::StyledPanel);
-    card->setBackgroundRole(QPalette::Base);
+    card->setProperty("card", true);
     auto* rows = new QVBoxLayout(card);
     rows->setContentsMargins(unit, unit, unit, unit);
     rows->addWidget(headingLabel(model.title, 1.1));

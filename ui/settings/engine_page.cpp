@@ -58,6 +58,7 @@ EnginePage::EnginePage(SettingsStore* store) : SettingsPage(store) {
         QDir::toNativeSeparators(QString::fromStdString(default_models_folder().string())));
     auto* choose = new QPushButton(tr("Ch&oose…"));
     choose->setAccessibleName(tr("Choose the models folder"));
+    choose->setAutoDefault(false);
     line->addWidget(folder_, 1);
     line->addWidget(choose);
     addRow(tr("Models &folder"), tr("Where models are looked for and downloaded to."), place, true);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/settings/settings_dialog.h"
 
-#include <QDialogButtonBox>
 #include <QHBoxLayout>
 #include <QListWidget>
 #include <QPushButton>
@@ -22,7 +21,6 @@ SettingsDialog::SettingsDialog(SettingsStore* store, QWidget* parent)
     names_->setFrameShape(QFrame::NoFrame);
     names_->setFixedWidth(unit * 10);
     names_->setIconSize({unit * 5 / 4, unit * 5 / 4});
-    names_->setSpacing(2);
     names_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     for (SettingsPage* page :
          std::initializer_list<SettingsPage*>{new KernelsPage(store), new SamplingPage(store),
@@ -31,11 +29,17 @@ SettingsDialog::SettingsDialog(SettingsStore* store, QWidget* parent)
     connect(names_, &QListWidget::currentRowChanged, pages_, &QStackedWidget::setCurrentIndex);
     names_->setCurrentRow(0);
 
-    auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close);
-    auto* restore = buttons->addButton(tr("&Restore defaults"), QDialogButtonBox::ResetRole);
-    restore->setAutoDefault(false);
+    // Not a QDialogButtonBox: Qt 6.4 leaves one of its buttons out of the order of Tab.
+    auto* restore = new QPushButton(tr("&Restore defaults"));
+    auto* close_button = new QPushButton(tr("&Close"));
+    for (QPushButton* button : {restore, close_button}) button->setAutoDefault(false);
     connect(restore, &QPushButton::clicked, this, &SettingsDialog::restoreDefaults);
-    connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::close);
+    connect(close_button, &QPushButton::clicked, this, &QDialog::close);
+    auto* buttons = new QHBoxLayout;
+    buttons->setContentsMargins(unit, unit * 2 / 3, unit, unit * 2 / 3);
+    buttons->addWidget(restore);
+    buttons->addStretch();
+    buttons->addWidget(close_button);
 
     auto* middle = new QHBoxLayout;
     middle->setSpacing(0);
@@ -43,8 +47,13 @@ SettingsDialog::SettingsDialog(SettingsStore* store, QWidget* parent)
     middle->addWidget(pages_, 1);
     auto* all = new QVBoxLayout(this);
     all->addLayout(middle, 1);
-    all->addWidget(buttons);
-    resize(unit * 42, unit * 38);
+    all->setContentsMargins(0, 0, 0, 0);
+    all->setSpacing(0);
+    auto* line = new QFrame;
+    line->setFrameShape(QFrame::HLine);
+    all->addWidget(line);
+    all->addLayout(buttons);
+    resize(unit * 46, unit * 44);
 }
 
 void SettingsDialog::addPage(SettingsPage* page) {
@@ -55,7 +64,9 @@ void SettingsDialog::addPage(SettingsPage* page) {
     scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     scroll->setFocusPolicy(Qt::NoFocus);
     pages_->addWidget(scroll);
-    names_->addItem(new QListWidgetItem(themedIcon(page->icon(), QPalette::Text), page->title()));
+    auto* name =
+        new QListWidgetItem(themedIcon(page->icon(), QPalette::Text), page->title(), names_);
+    name->setSizeHint({0, fontMetrics().height() * 9 / 4});
     page->refresh();
     connect(store_, &SettingsStore::changed, page, &SettingsPage::refresh);
 }

@@ -13,8 +13,14 @@
 namespace lockstep {
 namespace {
 
+constexpr int text_inset = 4;  // of a field's text from its outline
+
 bool isSwitch(const QWidget* widget) {
     return widget && widget->property("switch").toBool();
+}
+
+bool isCard(const QWidget* widget) {
+    return widget && widget->property("card").toBool();
 }
 
 bool isPrimary(const QStyleOption* option, const QWidget* widget) {
@@ -56,6 +62,29 @@ void drawSpinBox(const Style& style, const QStyleOptionSpinBox& option, QPainter
             option.palette.color(can ? QPalette::Active : QPalette::Disabled, QPalette::ButtonText),
             up);
     }
+}
+
+void drawMenuBarItem(const Style& style, const QStyleOptionMenuItem& item, QPainter* painter) {
+    painter->fillRect(item.rect, item.palette.window());
+    const bool chosen = item.state.testFlag(QStyle::State_Selected);
+    if (chosen)
+        parts::roundedPanel(painter, item.rect.adjusted(1, 1, -1, -1),
+                            themeColors(item.palette).pressed, {}, 1, 4);
+    style.drawItemText(painter, item.rect,
+                       Qt::AlignCenter | Qt::TextShowMnemonic | Qt::TextSingleLine, item.palette,
+                       item.state.testFlag(QStyle::State_Enabled), item.text, QPalette::ButtonText);
+}
+
+// A button that opens a menu: the chevron stands at its right edge.
+void drawMenuButton(const Style& style, const QStyleOptionToolButton& option, QPainter* painter,
+                    const QWidget* widget) {
+    QStyleOptionToolButton plain = option;
+    plain.features &= ~QStyleOptionToolButton::HasMenu;
+    style.QProxyStyle::drawComplexControl(QStyle::CC_ToolButton, &plain, painter, widget);
+    const int extent = option.fontMetrics.height();
+    const QRect arrow(option.rect.right() - extent - 2, option.rect.top(), extent,
+                      option.rect.height());
+    parts::chevron(painter, arrow, option.palette.color(QPalette::ButtonText));
 }
 
 // Of a scroll bar without arrows: where the handle is.
@@ -100,7 +129,8 @@ void Style::drawPrimitive(PrimitiveElement element, const QStyleOption* option, 
         case PE_FrameLineEdit:
             return;
         case PE_Frame:
-            return parts::field(painter, *option, {});
+            return parts::field(painter, *option,
+                                isCard(widget) ? palette.color(QPalette::Base) : QColor());
         case PE_IndicatorCheckBox:
             return isSwitch(widget) ? parts::switchBox(painter, *option)
                                     : parts::checkBox(painter, *option);
@@ -138,6 +168,18 @@ void Style::drawControl(ControlElement element, const QStyleOption* option, QPai
                                          themeColors(option->palette).on_accent);
             return QProxyStyle::drawControl(element, &primary, painter, widget);
         }
+        case CE_MenuBarItem: {
+            const auto* item = qstyleoption_cast<const QStyleOptionMenuItem*>(option);
+            if (item) drawMenuBarItem(*this, *item, painter);
+            return;
+        }
+        case CE_ShapedFrame: {
+            const auto* frame = qstyleoption_cast<const QStyleOptionFrame*>(option);
+            if (!frame || frame->frameShape != QFrame::HLine) break;
+            const int y = option->rect.center().y();
+            return line(painter, option->palette, {option->rect.left(), y},
+                        {option->rect.right(), y});
+        }
         case CE_Splitter:
             painter->fillRect(option->rect, themeColors(option->palette).separator);
             return;
@@ -155,6 +197,10 @@ void Style::drawComplexControl(ComplexControl control, const QStyleOptionComplex
     if (control == CC_SpinBox)
         if (const auto* spin = qstyleoption_cast<const QStyleOptionSpinBox*>(option))
             return drawSpinBox(*this, *spin, painter, widget);
+    if (control == CC_ToolButton)
+        if (const auto* button = qstyleoption_cast<const QStyleOptionToolButton*>(option))
+            if (button->features.testFlag(QStyleOptionToolButton::HasMenu))
+                return drawMenuButton(*this, *button, painter, widget);
     if (control == CC_ScrollBar)
         if (const auto* slider = qstyleoption_cast<const QStyleOptionSlider*>(option)) {
             if (slider->maximum > slider->minimum)
@@ -167,8 +213,11 @@ void Style::drawComplexControl(ComplexControl control, const QStyleOptionComplex
 QRect Style::subControlRect(ComplexControl control, const QStyleOptionComplex* option,
                             SubControl part, const QWidget* widget) const {
     const auto* slider = qstyleoption_cast<const QStyleOptionSlider*>(option);
-    if (control != CC_ScrollBar || !slider)
-        return QProxyStyle::subControlRect(control, option, part, widget);
+    if (control != CC_ScrollBar || !slider) {
+        const QRect rect = QProxyStyle::subControlRect(control, option, part, widget);
+        const bool text = control == CC_ComboBox && part == SC_ComboBoxEditField;
+        return text ? rect.adjusted(text_inset, 0, 0, 0) : rect;
+    }
     const QRect handle = scrollBarHandleRect(*slider);
     const bool horizontal = slider->orientation == Qt::Horizontal;
     QRect rect = option->rect;
@@ -186,6 +235,12 @@ QRect Style::subControlRect(ComplexControl control, const QStyleOptionComplex* o
         default:
             return {};
     }
+}
+
+QRect Style::subElementRect(SubElement element, const QStyleOption* option,
+                            const QWidget* widget) const {
+    const QRect rect = QProxyStyle::subElementRect(element, option, widget);
+    return element == SE_LineEditContents ? rect.adjusted(text_inset, 0, -text_inset, 0) : rect;
 }
 
 int Style::pixelMetric(PixelMetric metric, const QStyleOption* option,
@@ -243,7 +298,7 @@ QSize Style::sizeFromContents(ContentsType type, const QStyleOption* option, con
         case CT_LineEdit:
         case CT_ComboBox:
         case CT_SpinBox:
-            return {size.width(), std::max(size.height(), line * 7 / 4)};
+            return {size.width() + 2 * text_inset, std::max(size.height(), line * 7 / 4)};
         default:
             return size;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Fusion, drawn flat in our palettes: one outline, one accent, one visible focus ring. A QCheckBox
 // with the property "switch" is drawn as a switch, a button with "primary" (or a default one) in
-// the accent.
+// the accent, a frame with "card" filled.
 #pragma once
 
 #include <QProxyStyle>
@@ -20,6 +20,8 @@ class Style : public QProxyStyle {
     void drawComplexControl(ComplexControl control, const QStyleOptionComplex* option,
                             QPainter* painter, const QWidget* widget) const override;
     QRect subControlRect(ComplexControl control, const QStyleOptionComplex* option, SubControl part,
+                         const QWidget* widget) const override;
+    QRect subElementRect(SubElement element, const QStyleOption* option,
                          const QWidget* widget) const override;
     int pixelMetric(PixelMetric metric, const QStyleOption* option,
                     const QWidget* widget) const override;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// screenshots [FOLDER]: draws every state of the window, light and dark, to be looked at.
+#include <QAction>
+#include <QApplication>
+#include <QDir>
+#include <QMenu>
+#include <QProgressBar>
+#include <QPushButton>
+#include <QTimer>
+
+#include "tests/gui/window_fixture.h"
+#include "ui/help_dialog.h"
+#include "ui/models/model_picker.h"
+#include "ui/models/start_page.h"
+#include "ui/progress_strip.h"
+#include "ui/settings/settings_dialog.h"
+
+using namespace lockstep;
+using namespace lockstep::test;
+
+namespace {
+
+class Camera {
+  public:
+    explicit Camera(const QString& folder) : folder_(folder) { QDir().mkpath(folder); }
+
+    void shoot(QWidget* widget, const QString& name) {
+        QTest::qWait(120);
+        const QString file = folder_.filePath(theme_ + QLatin1Char('-') + name + ".png");
+        if (!widget->grab().save(file)) qWarning("cannot write %s", qPrintable(file));
+    }
+    void setTheme(ThemeChoice theme) { theme_ = themeChoiceName(theme); }
+
+  private:
+    QDir folder_;
+    QString theme_;
+};
+
+void waitLoaded(const MainWindow& window) {
+    (void)QTest::qWaitFor([&] { return !window.isLoading(); }, load_ms);
+}
+
+void waitAnswered(const MainWindow& window) {
+    (void)QTest::qWaitFor([&] { return !window.chat()->isAnswering(); }, answer_ms);
+}
+
+void shootWithoutModel(Camera& camera, ThemeChoice theme) {
+    WindowFixture fixture;
+    MainWindow& window = fixture.open();
+    fixture.change([&](Settings& s) { s.theme = theme; });
+    camera.shoot(&window, "start");
+    window.findChild<StartPage*>()->showDownload(41500000, 92871040);
+    camera.shoot(&window, "start-downloading");
+    window.findChild<StartPage*>()->showDownloadEnded();
+    window.openModel(fixture.write("broken.gguf", "this is no model"));
+    waitLoaded(window);
+    camera.shoot(&window, "start-error");
+    labelled<QPushButton>(window.notice(), "Details")->click();
+    camera.shoot(&window, "start-error-details");
+    SettingsDialog* dialog = window.openSettings();
+    for (int page = 0; page < dialog->pageCount(); ++page) {
+        dialog->showPage(page);
+        camera.shoot(dialog, QStringLiteral("settings-%1").arg(page));
+    }
+    dialog->close();
+    window.findChild<QAction*>("help")->trigger();
+    camera.shoot(window.findChild<HelpDialog*>(), "help");
+    window.findChild<HelpDialog*>()->close();
+    window.resize(520, 420);
+    window.notice()->dismiss();
+    camera.shoot(&window, "start-narrow");
+}
+
+void shootWithModel(Camera& camera, ThemeChoice theme, const QString& model) {
+    WindowFixture fixture;
+    MainWindow& window = fixture.open();
+    fixture.change([&](Settings& s) {
+        s.theme = theme;
+        s.max_tokens = 220;
+    });
+    window.openModel(model);
+    (void)QTest::qWaitFor(
+        [&] {
+            const auto* bar = window.findChild<ProgressStrip*>()->findChild<QProgressBar*>();
+            return !window.isLoading() || bar->value() > bar->maximum() / 3;
+        },
+        load_ms);
+    camera.shoot(&window, "loading");
+    waitLoaded(window);
+    camera.shoot(&window, "empty");
+    window.chat()->send("Write a Python function that adds two vectors, and explain it.");
+    (void)QTest::qWaitFor([&] { return fixture.lastText().size() > 200; }, answer_ms);
+    camera.shoot(&window, "streaming");
+    waitAnswered(window);
+    window.chat()->send("Which planets are larger than the Earth? Answer as a list.");
+    waitAnswered(window);
+    camera.shoot(&window, "finished");
+    window.resize(560, 480);
+    camera.shoot(&window, "finished-narrow");
+    window.resize(1000, 720);
+    window.openModel(fixture.write("broken.gguf", "this is no model"));
+    waitLoaded(window);
+    camera.shoot(&window, "error");
+    window.notice()->dismiss();
+    auto* picker = window.findChild<ModelPicker*>();
+    QTimer::singleShot(150, &window, [&] {
+        camera.shoot(picker->menu(), "picker");
+        picker->menu()->close();
+    });
+    picker->showMenu();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    QApplication application(argc, argv);
+    Camera camera(argc > 1 ? QString::fromLocal8Bit(argv[1]) : QStringLiteral("screenshots"));
+    for (const ThemeChoice theme : {ThemeChoice::light, ThemeChoice::dark}) {
+        camera.setTheme(theme);
+        shootWithoutModel(camera, theme);
+        if (const QString model = defaultModel(); !model.isEmpty())
+            shootWithModel(camera, theme, model);
+        else
+            qWarning("the default model is not here: only what needs none is drawn");
+    }
+    return 0;
+}
