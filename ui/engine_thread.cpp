@@ -50,12 +50,12 @@ JobId EngineThread::ask(void (EngineWorker::*slot)(JobId, Args...),
     return job;
 }
 
-void EngineThread::load(const QString& path, const EngineOptions& options) {
-    ask(&EngineWorker::load, path, options);
+JobId EngineThread::load(const QString& path, const EngineOptions& options) {
+    return ask(&EngineWorker::load, path, options);
 }
 
-void EngineThread::configure(const EngineOptions& options) {
-    ask(&EngineWorker::configure, options);
+JobId EngineThread::configure(const EngineOptions& options) {
+    return ask(&EngineWorker::configure, options);
 }
 
 JobId EngineThread::answer(const AnswerRequest& request) {

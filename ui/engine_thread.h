@@ -20,8 +20,8 @@ class EngineThread : public QObject {
     explicit EngineThread(QObject* parent = nullptr);
     ~EngineThread() override;
 
-    void load(const QString& path, const EngineOptions& options);
-    void configure(const EngineOptions& options);
+    JobId load(const QString& path, const EngineOptions& options);
+    JobId configure(const EngineOptions& options);
     JobId answer(const AnswerRequest& request);
     void forgetConversation();
     // Ends everything that was asked so far; it still says how it ended.

@@ -25,6 +25,7 @@ struct EngineOptions {
 };
 
 struct LoadStep {
+    JobId job = 0;
     QString path;
     QString what;  // the tensor in hand
     qint64 done = 0;
@@ -33,6 +34,7 @@ struct LoadStep {
 };
 
 struct LoadedModel {
+    JobId job = 0;
     QString path;  // empty: no model
     QString name;
     QString format;  // "GGUF Q4_1"
@@ -46,6 +48,7 @@ struct LoadedModel {
 };
 
 struct LoadFailure {
+    JobId job = 0;
     QString path;
     QString message;
     bool cancelled = false;

@@ -74,6 +74,7 @@ void EngineWorker::end() {
 
 void EngineWorker::load(JobId job, const QString& path, const EngineOptions& options) {
     LoadStep step;
+    step.job = job;
     step.path = path;
     since_told_.invalidate();
     Status status;
@@ -84,17 +85,17 @@ void EngineWorker::load(JobId job, const QString& path, const EngineOptions& opt
         const auto estimate = estimate_memory(file, load);
         step.memory_needed = estimate ? qint64(estimate->total()) : 0;
         Q_EMIT loadProgressed(step);
-        load.progress = [this, job, &step](const LoadProgress& progress) {
-            return tellLoadProgress(job, &step, progress);
+        load.progress = [this, &step](const LoadProgress& progress) {
+            return tellLoadProgress(&step, progress);
         };
         status = engine_.load(file, load, runOptions(options));
     }
     end();
-    if (!status) return tellLoadFailed(path, status.error());
+    if (!status) return tellLoadFailed(job, path, status.error());
     model_ = {};
     model_.path = path;
     model_.memory = step.memory_needed;
-    tellLoaded(options);
+    tellLoaded(job, options);
 }
 
 void EngineWorker::configure(JobId job, const EngineOptions& options) {
@@ -102,23 +103,25 @@ void EngineWorker::configure(JobId job, const EngineOptions& options) {
     if (!begin(job)) status = fail(ErrorKind::cancelled, "the change was stopped");
     if (status) status = engine_.configure(runOptions(options));
     end();
-    if (!status) return tellLoadFailed(model_.path, status.error());
-    tellLoaded(options);
+    if (!status) return tellLoadFailed(job, model_.path, status.error());
+    tellLoaded(job, options);
 }
 
-bool EngineWorker::tellLoadProgress(JobId job, LoadStep* step, const LoadProgress& progress) {
-    if (since_told_.isValid() && since_told_.elapsed() < tell_every_ms) return !cancelled(job);
+bool EngineWorker::tellLoadProgress(LoadStep* step, const LoadProgress& progress) {
+    if (since_told_.isValid() && since_told_.elapsed() < tell_every_ms)
+        return !cancelled(step->job);
     since_told_.start();
     step->what = QString::fromStdString(progress.what);
     step->done = progress.done;
     step->total = progress.total;
     Q_EMIT loadProgressed(*step);
-    return !cancelled(job);
+    return !cancelled(step->job);
 }
 
-void EngineWorker::tellLoaded(const EngineOptions& options) {
+void EngineWorker::tellLoaded(JobId job, const EngineOptions& options) {
     const auto model = engine_.model();
-    if (!model) return tellLoadFailed({}, {ErrorKind::invalid_argument, "no model is open"});
+    if (!model) return tellLoadFailed(job, {}, {ErrorKind::invalid_argument, "no model is open"});
+    model_.job = job;
     model_.name = QString::fromStdString(model->name);
     model_.format = QString::fromStdString(model->source_format);
     model_.dtype = toQString(dtype_info(model->dtype).name);
@@ -130,9 +133,9 @@ void EngineWorker::tellLoaded(const EngineOptions& options) {
     Q_EMIT loaded(model_);
 }
 
-void EngineWorker::tellLoadFailed(const QString& path, const Error& error) {
+void EngineWorker::tellLoadFailed(JobId job, const QString& path, const Error& error) {
     Q_EMIT loadFailed(
-        {path, QString::fromStdString(error.message), error.kind == ErrorKind::cancelled});
+        {job, path, QString::fromStdString(error.message), error.kind == ErrorKind::cancelled});
 }
 
 void EngineWorker::answer(JobId job, const AnswerRequest& request) {

@@ -45,9 +45,9 @@ class EngineWorker : public QObject {
     bool begin(JobId job);  // false: cancelled before it began
     void end();
     bool cancelled(JobId job) const { return job <= cancelled_.load(); }
-    void tellLoaded(const EngineOptions& options);
-    void tellLoadFailed(const QString& path, const Error& error);
-    bool tellLoadProgress(JobId job, LoadStep* step, const LoadProgress& progress);
+    void tellLoaded(JobId job, const EngineOptions& options);
+    void tellLoadFailed(JobId job, const QString& path, const Error& error);
+    bool tellLoadProgress(LoadStep* step, const LoadProgress& progress);
     bool take(const TokenEvent& event);
     void tellTokens();
 

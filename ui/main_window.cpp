@@ -100,8 +100,9 @@ void MainWindow::build() {
     addToolBar(bar);
     setContextMenuPolicy(Qt::PreventContextMenu);
     setAcceptDrops(true);
-    // Before the composer, which would take a dropped file's name as text.
+    // Also before the composer, which would take a dropped file's name as text.
     for (QWidget* child : findChildren<QWidget*>()) child->installEventFilter(this);
+    installEventFilter(this);
 }
 
 void MainWindow::connectEngine() {
@@ -128,8 +129,7 @@ void MainWindow::connectChat() {
     connect(chat_, &ChatPage::systemPromptChanged, store_, &SettingsStore::setSystemPrompt);
     connect(chat_, &ChatPage::newChatStarted, this, [this] {
         engine_->forgetConversation();
-        chat_->setContextUse(0, model_.context);
-        status_->setContext(0, model_.context);
+        showContext(0);
         status_->setSpeed(0);
     });
 }

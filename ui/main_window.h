@@ -74,6 +74,7 @@ class MainWindow : public QMainWindow {
     void ask(const QVector<ChatEntry>& conversation);
     void showTokens(const TokenBatch& batch);
     void endAnswer(qint64 context_used);
+    void showContext(qint64 used);
 
     void applySettings(const Settings& now, const Settings& before);
     void applyPath();
@@ -91,6 +92,7 @@ class MainWindow : public QMainWindow {
     ModelDownload* download_;
     LoadedModel model_;
     QString loading_;  // the path being opened, or empty
+    JobId loading_job_ = 0;
     EngineOptions applied_;
     QString downloading_;        // the catalogue's name
     bool options_wait_ = false;  // for the answer's end

@@ -51,12 +51,12 @@ void MainWindow::openModel(const QString& path) {
     loading_ = QFileInfo(path).absoluteFilePath();
     notice_->dismiss();
     applied_ = store_->values().engine;
-    engine_->load(loading_, applied_);
+    loading_job_ = engine_->load(loading_, applied_);
     refreshModelState();
 }
 
 void MainWindow::showLoadStep(const LoadStep& step) {
-    if (step.path != loading_) return;
+    if (step.job != loading_job_) return;
     const QString needed =
         step.memory_needed > 0 ? tr("%1 of memory").arg(sizeText(step.memory_needed)) : QString();
     load_strip_->showProgress(tr("Loading %1").arg(QFileInfo(step.path).fileName()), step.done,
@@ -65,7 +65,7 @@ void MainWindow::showLoadStep(const LoadStep& step) {
 
 void MainWindow::takeModel(const LoadedModel& model) {
     model_ = model;
-    if (loading_ == model.path) loading_.clear();
+    if (model.job == loading_job_) loading_.clear();
     model_.name = titleOf(model);
     store_->setLastModel(model.path);
     if (!model.template_problem.isEmpty())
@@ -73,14 +73,18 @@ void MainWindow::takeModel(const LoadedModel& model) {
                             tr("The model's own chat template cannot be used: a plain one is"),
                             model.template_problem);
     refreshModelState();
+    showContext(0);
     chat_->focusComposer();
 }
 
 void MainWindow::sayLoadFailed(const LoadFailure& failure) {
-    const bool opening = failure.path == loading_;
+    const bool opening = failure.job == loading_job_;
     if (opening) loading_.clear();
     refreshModelState();
     if (failure.cancelled) return;
+    if (!opening)
+        return notice_->showNotice(NoticeBar::Kind::error,
+                                   tr("Threads or context could not be changed."), failure.message);
     const QString name = QFileInfo(failure.path).fileName();
     const QString kept =
         model_.path.isEmpty() ? QString() : tr(" %1 stays in use.").arg(model_.name);
@@ -100,14 +104,14 @@ void MainWindow::refreshModelState() {
     picker_->setCurrent(model_.name, model_.path);
     picker_->setRecent(store_->recentModels());
     status_->setModel(model_);
-    status_->setContext(0, model_.context);
-    chat_->setModelName(model_.name);
-    chat_->setContextUse(0, model_.context);
     if (isLoading()) {
+        const QString name = library_.titleOf(loading_);
         load_strip_->showProgress(tr("Loading %1").arg(QFileInfo(loading_).fileName()), 0, 0);
-        chat_->setReady(false, tr("The model is being loaded"));
+        chat_->setModelName(name);
+        chat_->setReady(false, tr("%1 is being loaded").arg(name));
     } else {
         load_strip_->hide();
+        chat_->setModelName(model_.name);
         chat_->setReady(any, tr("Choose a model first"));
     }
     const DownloadableModel* first = library_.defaultModel();
@@ -131,17 +135,18 @@ void MainWindow::ask(const QVector<ChatEntry>& conversation) {
 
 void MainWindow::showTokens(const TokenBatch& batch) {
     chat_->appendText(batch.text);
-    chat_->setContextUse(batch.context_used, model_.context);
-    status_->setContext(batch.context_used, model_.context);
+    showContext(batch.context_used);
     status_->setSpeed(batch.tokens_per_second);
 }
 
 void MainWindow::endAnswer(qint64 context_used) {
-    if (context_used >= 0) {
-        chat_->setContextUse(context_used, model_.context);
-        status_->setContext(context_used, model_.context);
-    }
+    if (context_used >= 0) showContext(context_used);
     if (options_wait_) applyEngineOptions();
+}
+
+void MainWindow::showContext(qint64 used) {
+    chat_->setContextUse(used, model_.context);
+    status_->setContext(used, model_.context);
 }
 
 void MainWindow::applyEngineOptions() {
@@ -152,7 +157,10 @@ void MainWindow::applyEngineOptions() {
     const QString path = isLoading() ? loading_ : model_.path;
     applied_ = wanted;
     if (path.isEmpty()) return;
-    if (!reload) return engine_->configure(wanted);
+    if (!reload) {
+        engine_->configure(wanted);
+        return;
+    }
     loading_.clear();  // the same path again, with other options
     openModel(path);
 }

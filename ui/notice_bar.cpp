@@ -68,7 +68,7 @@ void NoticeBar::showNotice(Kind kind, const QString& summary, const QString& det
     more_->setChecked(false);
     details_->hide();
     action_->setVisible(bool(action.run));
-    action_->setText(action.text);
+    if (action.run) action_->setText(action.text);
     const ThemeColors& colors = themeColors(palette());
     icon_->setPixmap(iconPixmap(QStringLiteral("warning"), fontMetrics().height() * 5 / 4,
                                 devicePixelRatioF(),

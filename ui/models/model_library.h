@@ -37,14 +37,14 @@ class ModelLibrary {
     QVector<AvailableModel> elsewhere(const QStringList& paths) const;
     // Of the catalogue, those that are not in the models folder.
     QVector<DownloadableModel> downloadable() const;
+    // For people: the catalogue's, or the file's or folder's name.
+    QString titleOf(const QString& path) const;
     // What the catalogue calls the model in this file; empty where it does not know it.
     QString catalogueTitle(const QString& path) const;
     const DownloadableModel* defaultModel() const;  // the catalogue's first; null if it has none
     QString catalogueProblem() const { return problem_; }
 
   private:
-    QString titleOf(const QString& path) const;
-
     QString folder_;
     QString problem_;
     QVector<DownloadableModel> catalogue_;  // paths: file names

@@ -3,6 +3,7 @@
 
 #include <QDir>
 #include <QMenu>
+#include <algorithm>
 
 #include "ui/models/model_library.h"
 #include "ui/theme/icons.h"
@@ -50,7 +51,13 @@ void ModelPicker::fillMenu() {
     const auto elsewhere = library_->elsewhere(recent_);
     if (!elsewhere.isEmpty()) menu()->addSection(tr("Opened lately"));
     for (const AvailableModel& model : elsewhere) addModel(model.title, model.path, model.size);
-    const auto downloadable = library_->downloadable();
+    auto downloadable = library_->downloadable();
+    const auto here = [&elsewhere](const DownloadableModel& model) {
+        return std::any_of(elsewhere.begin(), elsewhere.end(),
+                           [&](const AvailableModel& other) { return other.title == model.title; });
+    };
+    downloadable.erase(std::remove_if(downloadable.begin(), downloadable.end(), here),
+                       downloadable.end());
     if (!downloadable.isEmpty()) menu()->addSection(tr("To download"));
     for (const DownloadableModel& model : downloadable) {
         QAction* action = menu()->addAction(
