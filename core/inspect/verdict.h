@@ -14,13 +14,15 @@ namespace lockstep {
 
 struct ErrorFigures {  // of a tensor against truth or against another path
     double max_abs = 0;
-    double max_rel = 0;
+    double max_rel = 0;  // where the other is not 0
     double rms = 0;
     double cosine = 1;
-    double within_1e3 = 1;  // share with |a - b| <= 1e-3 + 1e-3 |b|
-    double max_ulp = 0;     // in units in the last place of the tensor's dtype
-    int64_t worst_index = 0;
-    bool non_finite = false;  // NaN or infinity where the other has none
+    double within_1e3 = 1;    // share with |a - b| <= 1e-3 + 1e-3 |b|
+    double max_ulp = 0;       // in units in the last place of the tensor's dtype
+    int64_t worst_index = 0;  // of max_abs, or the first that is not finite
+    // NaN or infinity where the other has none, or the reverse, or no comparison at all because the
+    // shapes differ. Such elements are in none of the figures but within_1e3.
+    bool non_finite = false;
 };
 ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected);
 
@@ -32,11 +34,25 @@ struct Verdict {
     ErrorFigures reference;  // against truth: the noise floor
 };
 
+// Columns of the last tile: what is left of a row after whole tiles, or the last whole one. A row's
+// columns are those of all heads together, as a kernel's outputs are.
+inline constexpr int64_t verdict_tile = 64;
+
 // All three of one shape; candidate and reference were computed from the same inputs as truth. The
 // first dimension is rows; a tensor of rank 3 has heads in the second. `dtype` is the precision
-// that the tap is computed in (logits are stored wider than that). Diverged if max e_cand > 2 max
-// e_ref + atol (two roundings of dtype at the tensor's magnitude), or RMS(e_cand) / RMS(e_ref)
-// > 1.5 beyond that rounding, or a non-finite value that truth has not.
+// that the tap is computed in (logits are stored wider than that).
+//
+// Diverged where for the whole, a row, a head (over all rows) or the last tile of columns
+//   max e_cand > 2 max e_ref + two roundings of dtype at the part's largest value, or
+//   RMS(e_cand) > 1.5 RMS(e_ref), and the former is more than one rounding (two in a single row),
+// or where a value is not finite and truth's is (or the other way round).
+//
+// A part's e_ref is one sample of the noise, and of few elements a poor one: an honest candidate
+// must not fall because the reference was lucky in a row. So e_ref counts as no less than the
+// whole's noise at the part's magnitude (RMS e_ref / RMS truth of the whole; its maximum as three
+// times that); 1.5 is widened by exp(3 / sqrt(n)), the scatter of an RMS over n elements (n =
+// 64: 2.2, n = 576: 1.7, n = 10,000: 1.55); and of fewer than 16 elements no part is judged but the
+// whole, by its maximum.
 Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype);
 
 }  // namespace lockstep

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/inspect/verdict.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <optional>
+
+#include "kernels/cpu/rounding.h"
+
+namespace lockstep {
+namespace {
+
+// One rounding to nearest is at most this share of the value.
+double unit_roundoff(DType dtype) {
+    switch (dtype) {
+        case DType::bf16:
+            return 0x1p-8;
+        case DType::f16:
+            return 0x1p-11;
+        default:
+            return 0x1p-24;
+    }
+}
+
+// The distance of two neighbouring values of `dtype` at `value`.
+double ulp(float value, DType dtype) {
+    const int smallest = dtype == DType::f16 ? -14 : -126;
+    const int exponent = value == 0 ? smallest : std::max(std::ilogb(value), smallest);
+    return std::ldexp(2 * unit_roundoff(dtype), exponent);
+}
+
+std::vector<float> values_of(const Tensor& tensor) {
+    std::vector<float> values(static_cast<size_t>(tensor.numel()));
+    const int64_t columns = values.empty() ? 0 : tensor.shape[tensor.rank - 1];
+    for (int64_t first = 0; first < tensor.numel(); first += columns) {
+        int64_t offset = 0;
+        int64_t index = first / columns;
+        for (int d = tensor.rank - 2; d >= 0; --d) {
+            offset += index % tensor.shape[d] * tensor.stride[d];
+            index /= tensor.shape[d];
+        }
+        const char* row = tensor.as<char>() + dtype_bytes(tensor.dtype, offset);
+        widen(row, tensor.dtype, columns, values.data() + first);
+    }
+    return values;
+}
+
+// Both finite, or the same infinity, or both NaN.
+bool same_kind(float a, float b) {
+    if (std::isfinite(a) || std::isfinite(b)) return std::isfinite(a) && std::isfinite(b);
+    return std::isnan(a) == std::isnan(b) && (std::isnan(a) || a == b);
+}
+
+ErrorFigures figures(const std::vector<float>& candidate, const std::vector<float>& expected,
+                     DType dtype) {
+    ErrorFigures result;
+    double squares = 0, dot = 0, norm_a = 0, norm_b = 0;
+    int64_t within = 0, finite = 0;
+    const auto count = static_cast<int64_t>(candidate.size());
+    for (int64_t i = 0; i < count; ++i) {
+        const float a = candidate[i];
+        const float b = expected[i];
+        if (!same_kind(a, b)) {
+            if (!result.non_finite) result.worst_index = i;
+            result.non_finite = true;
+            continue;
+        }
+        if (!std::isfinite(b)) {
+            ++within;
+            continue;
+        }
+        const double error = std::abs(static_cast<double>(a) - b);
+        if (error > result.max_abs && !result.non_finite) result.worst_index = i;
+        result.max_abs = std::max(result.max_abs, error);
+        if (b != 0) result.max_rel = std::max(result.max_rel, error / std::abs(b));
+        result.max_ulp = std::max(result.max_ulp, error / ulp(b, dtype));
+        within += error <= 1e-3 + 1e-3 * std::abs(b);
+        squares += error * error;
+        dot += static_cast<double>(a) * b;
+        norm_a += static_cast<double>(a) * a;
+        norm_b += static_cast<double>(b) * b;
+        ++finite;
+    }
+    if (finite > 0) result.rms = std::sqrt(squares / static_cast<double>(finite));
+    if (norm_a > 0 && norm_b > 0) {
+        result.cosine = dot / std::sqrt(norm_a * norm_b);
+    } else {
+        result.cosine = norm_a == norm_b ? 1 : 0;
+    }
+    if (count > 0) result.within_1e3 = static_cast<double>(within) / static_cast<double>(count);
+    return result;
+}
+
+// Sums over the elements of one part that are finite everywhere.
+struct Part {
+    int64_t count = 0;
+    double max_candidate = 0, max_reference = 0, max_truth = 0;
+    double candidate = 0, reference = 0, truth = 0;  // squares
+
+    void add(float c, float r, float t) {
+        if (!std::isfinite(c) || !std::isfinite(t)) return;
+        // Where the reference overflowed it says nothing about the noise.
+        const double e_ref = std::isfinite(r) ? std::abs(static_cast<double>(r) - t) : 0;
+        const double e_cand = std::abs(static_cast<double>(c) - t);
+        ++count;
+        max_candidate = std::max(max_candidate, e_cand);
+        max_reference = std::max(max_reference, e_ref);
+        max_truth = std::max<double>(max_truth, std::abs(t));
+        candidate += e_cand * e_cand;
+        reference += e_ref * e_ref;
+        truth += static_cast<double>(t) * t;
+    }
+    double rms(double squares) const {
+        return count ? std::sqrt(squares / static_cast<double>(count)) : 0;
+    }
+};
+
+std::string text(const char* format, double a, double b, double c) {
+    char buffer[200];
+    std::snprintf(buffer, sizeof buffer, format, a, b, c);
+    return buffer;
+}
+
+class Judge {
+  public:
+    Judge(DType dtype, const Part& whole) : roundoff_(unit_roundoff(dtype)) {
+        if (whole.truth <= 0) return;
+        relative_noise_ = std::sqrt(whole.reference / whole.truth);
+        relative_max_ = whole.max_reference / whole.rms(whole.truth);
+    }
+
+    // Why a part of so many rows has diverged; nothing where it has not.
+    std::optional<std::string> reason(const Part& part, int64_t rows) const {
+        const double magnitude = part.rms(part.truth);
+        const double max_floor = std::max(part.max_reference, relative_max_ * magnitude);
+        const double rounding = 2 * roundoff_ * part.max_truth;
+        if (part.max_candidate > 2 * max_floor + rounding) {
+            return text(
+                "its largest error %.3g is over 2 x %.3g, the reference's, + %.3g, two "
+                "roundings",
+                part.max_candidate, max_floor, rounding);
+        }
+        const double rms = part.rms(part.candidate);
+        const double rms_floor = std::max(part.rms(part.reference), relative_noise_ * magnitude);
+        const double scatter = std::exp(3 / std::sqrt(static_cast<double>(part.count)));
+        const double roundings =
+            roundoff_ * magnitude * (1 + 1 / std::sqrt(static_cast<double>(rows)));
+        if (part.count >= few && rms > roundings && rms > 1.5 * scatter * rms_floor) {
+            return text("its RMS error %.3g is over %.3g x %.3g, the reference's", rms,
+                        1.5 * scatter, rms_floor);
+        }
+        return std::nullopt;
+    }
+
+    // Parts of fewer elements tell more of chance than of a fault; the whole is judged all the
+    // same.
+    static constexpr int64_t few = 16;
+
+  private:
+    double roundoff_;
+    double relative_noise_ = 0, relative_max_ = 0;  // e_ref of the whole / RMS of truth
+};
+
+struct Layout {
+    int64_t rows = 1, columns = 1, heads = 1;  // columns: of all heads together
+    explicit Layout(const Tensor& tensor) {
+        if (tensor.rank == 0 || tensor.numel() == 0) return;
+        rows = tensor.rank > 1 ? tensor.shape[0] : 1;
+        columns = tensor.numel() / rows;
+        heads = tensor.rank == 3 ? tensor.shape[1] : 1;
+    }
+    int64_t head_columns() const { return columns / heads; }
+    int64_t first_tail_column() const {
+        const int64_t rest = columns % verdict_tile;
+        return columns - (rest ? rest : std::min(columns, verdict_tile));
+    }
+};
+
+struct Values {
+    std::vector<float> candidate, reference, truth;
+};
+
+Part gather(const Values& values, const Layout& layout, int64_t first_row, int64_t last_row,
+            int64_t first_column, int64_t last_column) {
+    Part part;
+    for (int64_t r = first_row; r < last_row; ++r) {
+        for (int64_t c = first_column; c < last_column; ++c) {
+            const auto i = static_cast<size_t>(r * layout.columns + c);
+            part.add(values.candidate[i], values.reference[i], values.truth[i]);
+        }
+    }
+    return part;
+}
+
+void condemn(Verdict& verdict, std::string part, std::string reason) {
+    verdict.diverged = true;
+    verdict.part = std::move(part);
+    verdict.reason = std::move(reason);
+}
+
+void judge_parts(const Values& values, const Layout& layout, DType dtype, Verdict& verdict) {
+    const Part whole = gather(values, layout, 0, layout.rows, 0, layout.columns);
+    const Judge rule(dtype, whole);
+    const auto breaks = [&](const Part& part, int64_t rows,
+                            const std::function<std::string()>& name) {
+        const std::optional<std::string> reason = rule.reason(part, rows);
+        if (reason) condemn(verdict, name(), *reason);
+        return reason.has_value();
+    };
+    if (breaks(whole, layout.rows, [] { return "whole"; })) return;
+    for (int64_t row = 0; row < layout.rows && layout.rows > 1; ++row) {
+        const Part part = gather(values, layout, row, row + 1, 0, layout.columns);
+        if (part.count >= Judge::few &&
+            breaks(part, 1, [&] { return "row " + std::to_string(row); }))
+            return;
+    }
+    for (int64_t head = 0; head < layout.heads && layout.heads > 1; ++head) {
+        const int64_t width = layout.head_columns();
+        const Part part = gather(values, layout, 0, layout.rows, head * width, (head + 1) * width);
+        if (part.count >= Judge::few &&
+            breaks(part, layout.rows, [&] { return "head " + std::to_string(head); }))
+            return;
+    }
+    const Part tail =
+        gather(values, layout, 0, layout.rows, layout.first_tail_column(), layout.columns);
+    if (tail.count >= Judge::few) breaks(tail, layout.rows, [] { return "last columns"; });
+}
+
+bool same_shape(const Tensor& a, const Tensor& b) {
+    return a.rank == b.rank && a.shape == b.shape && a.defined() && b.defined();
+}
+
+}  // namespace
+
+ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected) {
+    if (!same_shape(candidate, expected)) {
+        ErrorFigures figure;
+        figure.non_finite = true;
+        figure.cosine = figure.within_1e3 = 0;
+        figure.max_abs = figure.max_rel = figure.rms = figure.max_ulp =
+            std::numeric_limits<double>::infinity();
+        return figure;
+    }
+    return figures(values_of(candidate), values_of(expected), candidate.dtype);
+}
+
+Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype) {
+    Verdict verdict;
+    if (!same_shape(candidate, truth) || !same_shape(reference, truth)) {
+        condemn(verdict, "whole",
+                "its shape is not truth's: " + candidate.description() + ", reference " +
+                    reference.description() + ", truth " + truth.description());
+        return verdict;
+    }
+    const Values values{values_of(candidate), values_of(reference), values_of(truth)};
+    verdict.candidate = figures(values.candidate, values.truth, dtype);
+    verdict.reference = figures(values.reference, values.truth, dtype);
+    const Layout layout(truth);
+    if (verdict.candidate.non_finite) {
+        const int64_t at = verdict.candidate.worst_index;
+        const float value = values.candidate[static_cast<size_t>(at)];
+        condemn(verdict, "row " + std::to_string(at / layout.columns),
+                std::isfinite(value) ? "a finite value where truth has none"
+                                     : "NaN or infinity where truth has none");
+        return verdict;
+    }
+    judge_parts(values, layout, dtype, verdict);
+    return verdict;
+}
+
+}  // namespace lockstep
