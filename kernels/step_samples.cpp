@@ -175,16 +175,24 @@ Status set_context(StepContext& context, const StepShape& shape, std::vector<Buf
 }
 
 template <class Args>
-Status fill_args(Args& args, const StepShape& shape, const SampleOptions& options,
-                 std::vector<Buffer>& buffers) {
-    Filler filler(shape, Args::id, options.seed);
+Status check_sizes(const StepShape& shape) {
     for (const TensorField<Args>& field : Args::fields()) {
-        if (field.role == Role::optional_weight && !shape.qkv_bias) continue;
         for (Axis axis : field.axes) {
             if (axis == Axis::none || shape.size(axis) >= 1) continue;
             return fail(ErrorKind::invalid_argument,
                         std::string(field.name) + " would be empty at these sizes");
         }
+    }
+    return {};
+}
+
+template <class Args>
+Status fill_args(Args& args, const StepShape& shape, const SampleOptions& options,
+                 std::vector<Buffer>& buffers) {
+    LOCKSTEP_TRY(check_sizes<Args>(shape));
+    Filler filler(shape, Args::id, options.seed);
+    for (const TensorField<Args>& field : Args::fields()) {
+        if (field.role == Role::optional_weight && !shape.qkv_bias) continue;
         Tensor& tensor = args.*field.member;
         LOCKSTEP_ASSIGN(tensor, make_tensor(dtype_for(field.name, field.role, options),
                                             sizes_of(field.axes, shape), options.strided, buffers));

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <functional>
 #include <limits>
 #include <optional>
 
@@ -124,45 +123,36 @@ std::string text(const char* format, double a, double b, double c) {
     return buffer;
 }
 
-class Judge {
-  public:
-    Judge(DType dtype, const Part& whole) : roundoff_(unit_roundoff(dtype)) {
-        if (whole.truth <= 0) return;
-        relative_noise_ = std::sqrt(whole.reference / whole.truth);
-        relative_max_ = whole.max_reference / whole.rms(whole.truth);
-    }
-
-    // Why a part of so many rows has diverged; nothing where it has not.
-    std::optional<std::string> reason(const Part& part, int64_t rows) const {
-        const double magnitude = part.rms(part.truth);
-        const double max_floor = std::max(part.max_reference, relative_max_ * magnitude);
-        const double rounding = 2 * roundoff_ * part.max_truth;
-        if (part.max_candidate > 2 * max_floor + rounding) {
-            return text(
-                "its largest error %.3g is over 2 x %.3g, the reference's, + %.3g, two "
-                "roundings",
-                part.max_candidate, max_floor, rounding);
-        }
-        const double rms = part.rms(part.candidate);
-        const double rms_floor = std::max(part.rms(part.reference), relative_noise_ * magnitude);
-        const double scatter = std::exp(3 / std::sqrt(static_cast<double>(part.count)));
-        const double roundings =
-            roundoff_ * magnitude * (1 + 1 / std::sqrt(static_cast<double>(rows)));
-        if (part.count >= few && rms > roundings && rms > 1.5 * scatter * rms_floor) {
-            return text("its RMS error %.3g is over %.3g x %.3g, the reference's", rms,
-                        1.5 * scatter, rms_floor);
-        }
-        return std::nullopt;
-    }
-
-    // Parts of fewer elements tell more of chance than of a fault; the whole is judged all the
-    // same.
-    static constexpr int64_t few = 16;
-
-  private:
-    double roundoff_;
-    double relative_noise_ = 0, relative_max_ = 0;  // e_ref of the whole / RMS of truth
+// Errors of the reference, per unit of truth's RMS: the least that a part counts as its noise.
+struct Noise {
+    double rms = 0;
+    double max = 0;
 };
+
+// Parts of fewer elements tell more of chance than of a fault; the whole is judged all the same.
+constexpr int64_t few = 16;
+
+// Why a part of so many rows has diverged; nothing where it has not.
+std::optional<std::string> divergence(const Part& part, int64_t rows, const Noise& noise,
+                                      DType dtype) {
+    const double roundoff = unit_roundoff(dtype);
+    const double magnitude = part.rms(part.truth);
+    const double max_floor = std::max(part.max_reference, noise.max * magnitude);
+    const double two_roundings = 2 * roundoff * part.max_truth;
+    if (part.max_candidate > 2 * max_floor + two_roundings) {
+        return text(
+            "its largest error %.3g is over 2 x %.3g, the reference's, + %.3g, two roundings",
+            part.max_candidate, max_floor, two_roundings);
+    }
+    const double rms = part.rms(part.candidate);
+    const double rms_floor = std::max(part.rms(part.reference), noise.rms * magnitude);
+    const double ratio = 1.5 * std::exp(3 / std::sqrt(static_cast<double>(part.count)));
+    const double roundings = roundoff * magnitude * (1 + 1 / std::sqrt(static_cast<double>(rows)));
+    if (part.count >= few && rms > roundings && rms > ratio * rms_floor)
+        return text("its RMS error %.3g is over %.3g x %.3g, the reference's", rms, ratio,
+                    rms_floor);
+    return std::nullopt;
+}
 
 struct Layout {
     int64_t rows = 1, columns = 1, heads = 1;  // columns: of all heads together
@@ -172,7 +162,6 @@ struct Layout {
         columns = tensor.numel() / rows;
         heads = tensor.rank == 3 ? tensor.shape[1] : 1;
     }
-    int64_t head_columns() const { return columns / heads; }
     int64_t first_tail_column() const {
         const int64_t rest = columns % verdict_tile;
         return columns - (rest ? rest : std::min(columns, verdict_tile));
@@ -201,32 +190,47 @@ void condemn(Verdict& verdict, std::string part, std::string reason) {
     verdict.reason = std::move(reason);
 }
 
+// The whole's noise; for rows, that of the noisiest of them, rows of next to nothing left out.
+Noise noise_of(const Part& whole, const std::vector<Part>& rows) {
+    Noise noise;
+    if (whole.truth <= 0) return noise;
+    noise.rms = std::sqrt(whole.reference / whole.truth);
+    noise.max = whole.max_reference / whole.rms(whole.truth);
+    for (const Part& row : rows) {
+        if (row.rms(row.truth) > 0.1 * whole.rms(whole.truth))
+            noise.rms = std::max(noise.rms, std::sqrt(row.reference / row.truth));
+    }
+    return noise;
+}
+
 void judge_parts(const Values& values, const Layout& layout, DType dtype, Verdict& verdict) {
     const Part whole = gather(values, layout, 0, layout.rows, 0, layout.columns);
-    const Judge rule(dtype, whole);
-    const auto breaks = [&](const Part& part, int64_t rows,
-                            const std::function<std::string()>& name) {
-        const std::optional<std::string> reason = rule.reason(part, rows);
-        if (reason) condemn(verdict, name(), *reason);
+    const Noise noise = noise_of(whole, {});
+    const auto breaks = [&](const Part& part, const std::string& name) {
+        const auto reason = divergence(part, layout.rows, noise, dtype);
+        if (reason) condemn(verdict, name, *reason);
         return reason.has_value();
     };
-    if (breaks(whole, layout.rows, [] { return "whole"; })) return;
-    for (int64_t row = 0; row < layout.rows && layout.rows > 1; ++row) {
-        const Part part = gather(values, layout, row, row + 1, 0, layout.columns);
-        if (part.count >= Judge::few &&
-            breaks(part, 1, [&] { return "row " + std::to_string(row); }))
-            return;
+    if (breaks(whole, "whole")) return;
+
+    std::vector<Part> rows;
+    for (int64_t row = 0; row < layout.rows; ++row)
+        rows.push_back(gather(values, layout, row, row + 1, 0, layout.columns));
+    const Noise row_noise = noise_of(whole, rows);
+    for (size_t row = 0; row < rows.size() && rows.size() > 1; ++row) {
+        if (rows[row].count < few) continue;
+        const auto reason = divergence(rows[row], 1, row_noise, dtype);
+        if (reason) return condemn(verdict, "row " + std::to_string(row), *reason);
     }
+
+    const int64_t width = layout.columns / layout.heads;
     for (int64_t head = 0; head < layout.heads && layout.heads > 1; ++head) {
-        const int64_t width = layout.head_columns();
         const Part part = gather(values, layout, 0, layout.rows, head * width, (head + 1) * width);
-        if (part.count >= Judge::few &&
-            breaks(part, layout.rows, [&] { return "head " + std::to_string(head); }))
-            return;
+        if (part.count >= few && breaks(part, "head " + std::to_string(head))) return;
     }
     const Part tail =
         gather(values, layout, 0, layout.rows, layout.first_tail_column(), layout.columns);
-    if (tail.count >= Judge::few) breaks(tail, layout.rows, [] { return "last columns"; });
+    if (tail.count >= few) breaks(tail, "last columns");
 }
 
 bool same_shape(const Tensor& a, const Tensor& b) {
