@@ -19,6 +19,9 @@ namespace lockstep {
 struct ChatMessage {
     std::string role;  // "system", "user", "assistant", "tool"
     std::string content;
+    // Further fields (tool_calls, name, tool_call_id, ...) as a JSON object, or empty for none. A
+    // "content" in it takes content's place.
+    std::string fields_json = {};
 };
 
 struct TemplateInputs {
@@ -27,14 +30,19 @@ struct TemplateInputs {
     std::string bos_token;
     std::string eos_token;
     std::string tools_json;  // a JSON array as text, or empty for none
+    std::string
+        variables_json;  // further variables (enable_thinking, ...): a JSON object, or empty
     // strftime_now's clock (local time); tests fix it.
     std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
 };
 
 struct RenderedPrompt {
     std::string text;
-    // The parts of the text that came from messages, not from the template: control tokens are not
-    // recognised there (EncodeOptions::outside_input).
+    // The parts of the text that came from messages and tools, not from the template: control
+    // tokens are not recognised there (EncodeOptions::outside_input). In order, disjoint. What a
+    // template makes of a person's words (strips, splits, replaces, joins) stays input; where that
+    // cannot be told by the byte (tojson), the whole of it is. A role's name is the program's word
+    // if it is one of the known ones.
     std::vector<TextRange> input;
 };
 
@@ -45,17 +53,28 @@ struct Program;
 class ChatTemplate {
   public:
     ChatTemplate();  // ChatML
-    // Parses, and renders a probe conversation, so that what cannot run is known now: the error says
-    // the line and the construct.
+    // Parses, and renders probe conversations (with and without a system message, several turns,
+    // with tools), so that what cannot run is known now: the error says the line and the construct.
+    // A conversation that the template refuses on purpose (raise_exception) is no error.
     static Result<ChatTemplate> compile(std::string_view source);
     static const ChatTemplate& chatml();
 
+    // Fails with the template's own message where it refuses the conversation.
     Result<RenderedPrompt> render(const TemplateInputs& inputs) const;
     const std::string& source() const { return source_; }
+    // False where it refuses a system message, or leaves one out.
+    bool supports_system_role() const { return supports_system_role_; }
+    // False where it says nothing of tools that it is given.
+    bool supports_tools() const { return supports_tools_; }
 
   private:
+    struct Uncompiled {};
+    explicit ChatTemplate(Uncompiled) {}
+
     std::string source_;
     std::shared_ptr<const jinja::Program> program_;
+    bool supports_system_role_ = true;
+    bool supports_tools_ = false;
 };
 
 }  // namespace lockstep
