@@ -2,6 +2,7 @@
 #include "core/text/sentencepiece_breaks.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/text/utf8.h"
 
@@ -44,16 +45,16 @@ std::vector<TextRange> SentencePieceBreaks::split(std::string_view text) const {
     size_t at = possible_ ? std::min(least_part, text.size()) : text.size();
     // The jump may have ended inside a character.
     while (at < text.size() && (static_cast<uint8_t>(text[at]) & 0xc0) == 0x80) ++at;
-    CodePoint left;
+    // Where invalid bytes are cut makes no difference: the library takes them one by one.
+    std::optional<char32_t> left;
     while (at < text.size()) {
         const CodePoint right = code_point_at(text, at);
-        const bool apart = left.valid && right.valid &&
-                           !pairs_.contains(pair_of(escaped(left.value), escaped(right.value)));
-        if (apart && at - begin >= least_part) {
+        const char32_t value = escaped(right.value);
+        if (left && at - begin >= least_part && !pairs_.contains(pair_of(*left, value))) {
             parts.push_back({begin, at});
             begin = at;
         }
-        left = right;
+        left = value;
         at += right.length;
     }
     parts.push_back({begin, text.size()});

@@ -4,7 +4,9 @@
 #include <fstream>
 
 #include "core/base/json.h"
+#include "core/model/gguf_model.h"
 #include "core/text/tokenizer.h"
+#include "tests/support/models.h"
 #include "tests/unit/text/golden_texts.h"
 
 using namespace lockstep;
@@ -116,6 +118,16 @@ void compare(const std::string& kind, const Tokenizer& tokenizer) {
                                         .arg(texts_for_each_kind)));
 }
 
+void compare_gguf(const std::string& kind, const std::filesystem::path& path) {
+    const auto file = GgufFile::open(path);
+    QVERIFY2(file, file ? "" : file.error().message.c_str());
+    const auto vocabulary = gguf_vocabulary(*file);
+    QVERIFY2(vocabulary, vocabulary ? "" : vocabulary.error().message.c_str());
+    const auto tokenizer = make_tokenizer(*vocabulary);
+    QVERIFY2(tokenizer, tokenizer ? "" : tokenizer.error().message.c_str());
+    compare(kind, **tokenizer);
+}
+
 }  // namespace
 
 class TestTokenizerGolden : public QObject {
@@ -132,6 +144,21 @@ class TestTokenizerGolden : public QObject {
         const auto tokenizer = load_tokenizer(folder + kind.toStdString());
         QVERIFY2(tokenizer, tokenizer ? "" : tokenizer.error().message.c_str());
         compare(kind.toStdString(), **tokenizer);
+    }
+
+    void the_default_model_agrees() {
+        LOCKSTEP_NEED_MODEL(path, default_model());
+        compare_gguf("smollm2", path);
+    }
+    void a_real_qwen2_agrees() {
+        LOCKSTEP_NEED_MODEL(path, qwen2_model());
+        compare_gguf("qwen2.5", path);
+    }
+    void a_real_sentencepiece_vocabulary_agrees() {
+        const auto path = test::environment_path("LOCKSTEP_PHI3_VOCAB");
+        if (!test::is_file(path))
+            QSKIP("LOCKSTEP_PHI3_VOCAB does not name Phi-3's vocabulary (GGUF)");
+        compare_gguf("phi-3", path);
     }
 
     // The checker is checked: one wrong id, one wrong byte, must not pass.
