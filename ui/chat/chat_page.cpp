@@ -142,7 +142,6 @@ void ChatPage::layOutParts() {
     layout->addLayout(composer);
     setAutoFillBackground(true);
     setBackgroundRole(QPalette::Base);
-    setFocusProxy(p.composer);
 }
 
 void ChatPage::connectParts() {
