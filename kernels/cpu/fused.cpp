@@ -46,6 +46,7 @@ int64_t groups_of(int64_t columns, int64_t per_group) {
 
 // out = residual + rows * weight^T
 struct ResidualLayout {
+    static constexpr int64_t group_columns = plain_group;
     Tensor weight, residual, out;
 
     int64_t groups() const { return groups_of(weight.shape[0], group_columns); }
@@ -59,13 +60,13 @@ struct ResidualLayout {
         for (int64_t r = 0; r < panel.rows; ++r) {
             const char* in = static_cast<const char*>(row_bytes_of(residual, panel.row + r));
             char* to = static_cast<char*>(row_bytes_of(out, panel.row + r));
-            fused_kernels().add(panel.values(r, panel.first), in + offset, count, to + offset,
-                                out.dtype);
+            fused_kernels().add(panel.row_values(r), in + offset, count, to + offset, out.dtype);
         }
     }
 };
 
 struct LogitsLayout {
+    static constexpr int64_t group_columns = plain_group;
     Tensor weight, logits;
 
     int64_t groups() const { return groups_of(weight.shape[0], group_columns); }
@@ -76,43 +77,37 @@ struct LogitsLayout {
         const int64_t first = panel.first * group_columns;
         const int64_t count = std::min(panel.groups * group_columns, weight.shape[0] - first);
         for (int64_t r = 0; r < panel.rows; ++r) {
-            std::memcpy(row_of<float>(logits, panel.row + r) + first, panel.values(r, panel.first),
+            std::memcpy(row_of<float>(logits, panel.row + r) + first, panel.row_values(r),
                         static_cast<size_t>(count) * sizeof(float));
         }
     }
 };
 
-// A group is eight columns of gate, then the same eight of up.
 struct GateUpLayout {
-    static constexpr int64_t half = group_columns / 2;
+    static constexpr int64_t group_columns = 2 * gate_group;
     Tensor gate, up, mlp;
 
-    int64_t groups() const { return groups_of(gate.shape[0], half); }
+    int64_t groups() const { return groups_of(gate.shape[0], gate_group); }
     void columns(int64_t group, const void** to) const {
-        plain_columns(gate, group * half, half, to);
-        plain_columns(up, group * half, half, to + half);
+        plain_columns(gate, group * gate_group, gate_group, to);
+        plain_columns(up, group * gate_group, gate_group, to + gate_group);
     }
     void finish(const FinishedPanel& panel) const {
-        const int64_t first = panel.first * half;
-        const int64_t count = std::min(panel.groups * half, gate.shape[0] - first);
-        const int64_t offset = dtype_bytes(mlp.dtype, first);
-        float gates[panel_columns / 2], ups[panel_columns / 2];
+        const int64_t first = panel.first * gate_group;
+        const int64_t count = std::min(panel.groups * gate_group, gate.shape[0] - first);
         for (int64_t r = 0; r < panel.rows; ++r) {
-            for (int64_t g = 0; g < panel.groups; ++g) {
-                const float* c = panel.values(r, panel.first + g);
-                std::memcpy(gates + g * half, c, half * sizeof(float));
-                std::memcpy(ups + g * half, c + half, half * sizeof(float));
-            }
             char* to = static_cast<char*>(row_bytes_of(mlp, panel.row + r));
-            fused_kernels().gate(gates, ups, count, to + offset, mlp.dtype);
+            fused_kernels().gate(panel.row_values(r), count, to + dtype_bytes(mlp.dtype, first),
+                                 mlp.dtype);
         }
     }
 };
 
-// A group is eight rotation pairs of one head: columns [p, p + 8) and their partners half a head
-// away. Heads of q come first, then those of k, then of v (whose pairs are not rotated).
+// A group is some rotation pairs of one head: columns and their partners half a head away. Heads of
+// q come first, then those of k, then of v (whose pairs are not rotated).
 struct QkvLayout {
-    static constexpr int64_t pairs = group_columns / 2;
+    static constexpr int64_t pairs = rotation_group;
+    static constexpr int64_t group_columns = 2 * pairs;
     const QkvArgs& args;
     int64_t position, heads, kv_heads, half_dim, groups_per_head;
 
@@ -168,28 +163,22 @@ struct QkvLayout {
                 bias[pairs + i] = load_element(p.bias.data, p.bias.dtype, low + half_dim + i);
             }
         }
-        float cosine[pairs], sine[pairs];
-        std::fill_n(cosine, pairs, 1.0f);
-        std::fill_n(sine, pairs, 0.0f);
-        for (int64_t r = 0; r < panel.rows; ++r) {
-            const int64_t t = panel.row + r;
-            if (p.rotated) {
-                std::copy_n(row_of<float>(args.rope_cos, position + t) + p.pair, count, cosine);
-                std::copy_n(row_of<float>(args.rope_sin, position + t) + p.pair, count, sine);
-            }
-            const float* c = panel.values(r, group);
-            float low[pairs], high[pairs];
-            for (int64_t i = 0; i < pairs; ++i) {
-                const float x = c[i] + bias[i], y = c[pairs + i] + bias[pairs + i];
-                low[i] = x * cosine[i] - y * sine[i];
-                high[i] = y * cosine[i] + x * sine[i];
-            }
-            char* to = static_cast<char*>(row_bytes_of(p.out, p.out_row + t)) +
-                       dtype_bytes(p.out.dtype, p.head * p.out.stride[1] + p.pair);
-            fused_kernels().convert(low, DType::f32, count, to, p.out.dtype);
-            to += dtype_bytes(p.out.dtype, half_dim);
-            fused_kernels().convert(high, DType::f32, count, to, p.out.dtype);
+        Rotation r;
+        r.c = panel.c + (group - panel.first) * group_columns;
+        r.bias = bias;
+        if (p.rotated) {
+            r.cosine = row_of<float>(args.rope_cos, position + panel.row) + p.pair;
+            r.sine = row_of<float>(args.rope_sin, position + panel.row) + p.pair;
+            r.angle_stride = args.rope_cos.stride[0];
         }
+        r.rows = panel.rows;
+        r.count = count;
+        r.out = static_cast<char*>(row_bytes_of(p.out, p.out_row + panel.row)) +
+                dtype_bytes(p.out.dtype, p.head * p.out.stride[1] + p.pair);
+        r.out_stride = p.out.stride[0];
+        r.partner = half_dim;
+        r.dtype = p.out.dtype;
+        fused_kernels().rotate(r);
     }
 };
 

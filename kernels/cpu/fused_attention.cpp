@@ -170,22 +170,23 @@ class Attention {
             Carver carver(scratch_.shared() + header + (kv * chunks + chunk) * one.bytes());
             return take_partial(carver, queries);
         };
-        share_out(pool_, kv_heads_ * chunks, 1, [&](int thread, Pieces& pieces) {
-            Carver carver(scratch_.own(thread));
-            const Own own = take_own(carver, queries);
-            for (int64_t unit, last; pieces.next(unit, last);) {
-                for (; unit < last; ++unit) {
-                    const int64_t kv = unit % kv_heads_, chunk = unit / kv_heads_;
-                    load_queries(own, kv, 0, rows_);
-                    const int64_t after = unit + 1 < last ? unit + 1 : unit;
-                    const void* next_k =
-                        key_of(args_.k_cache, after / kv_heads_ * chunk_keys, after % kv_heads_);
-                    attend(own, kv, 0, rows_, chunk, partial(kv, chunk), next_k);
-                    if (left[kv].fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
-                    merge_chunks(own, kv, chunks, partial);
-                }
-            }
-        });
+        share_out(pool_, Claims(kv_heads_ * chunks, 1, pool_.threads()),
+                  [&](int thread, Pieces& pieces) {
+                      Carver carver(scratch_.own(thread));
+                      const Own own = take_own(carver, queries);
+                      for (int64_t unit, last; pieces.next(unit, last);) {
+                          for (; unit < last; ++unit) {
+                              const int64_t kv = unit % kv_heads_, chunk = unit / kv_heads_;
+                              load_queries(own, kv, 0, rows_);
+                              const int64_t after = unit + 1 < last ? unit + 1 : unit;
+                              const void* next_k = key_of(
+                                  args_.k_cache, after / kv_heads_ * chunk_keys, after % kv_heads_);
+                              attend(own, kv, 0, rows_, chunk, partial(kv, chunk), next_k);
+                              if (left[kv].fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+                              merge_chunks(own, kv, chunks, partial);
+                          }
+                      }
+                  });
         return {};
     }
     template <class PartialOf>
@@ -204,7 +205,7 @@ class Attention {
         const int64_t blocks = (rows_ + block - 1) / block;
         const int64_t queries = block * heads_per_kv_;
         LOCKSTEP_TRY(reserve(0, queries));
-        share_out(pool_, blocks * kv_heads_, 1, [&](int thread, Pieces& pieces) {
+        share_out(pool_, Claims::one_by_one(blocks * kv_heads_), [&](int thread, Pieces& pieces) {
             Carver carver(scratch_.own(thread));
             const Own own = take_own(carver, queries);
             for (int64_t unit, last; pieces.next(unit, last);) {

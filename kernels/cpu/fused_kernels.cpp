@@ -28,6 +28,7 @@ FusedKernels table() {
     k.rms_norm = rms_norm;
     k.convert = convert;
     k.add = add;
+    k.rotate = rotate;
     k.gate = gate;
     k.attend = attend;
     k.merge = merge;

@@ -13,9 +13,11 @@
 namespace lockstep {
 
 // Columns of one product are computed in panels, and within it in groups that an epilogue treats as
-// one (a rotation needs both halves of a head, an activation gate and up).
-inline constexpr int group_columns = 16;
+// one: a rotation needs both halves of a head, an activation gate and up.
 inline constexpr int panel_columns = 64;
+inline constexpr int plain_group = 16;    // columns that need no others
+inline constexpr int rotation_group = 8;  // pairs: so many columns, then their partners
+inline constexpr int gate_group = 16;     // columns of gate, then the same of up
 // Keys are attended to in chunks of so many; partial softmaxes are merged in ascending order.
 inline constexpr int chunk_keys = 128;
 
@@ -63,6 +65,21 @@ struct AttendChunk {
     float* o = nullptr;            // out [queries][q_stride]: the same, times v
 };
 
+// Adds the bias to a group of rotation pairs and rotates them, for `rows` rows.
+struct Rotation {
+    const float* c = nullptr;       // [rows][panel_columns]: rotation_group lows, then highs
+    const float* bias = nullptr;    // as c's row
+    const float* cosine = nullptr;  // [rows][count], rows angle_stride apart; null: no rotation
+    const float* sine = nullptr;
+    int64_t angle_stride = 0;
+    int64_t rows = 0;
+    int64_t count = 0;    // pairs, at most rotation_group
+    void* out = nullptr;  // of the first row's first low
+    int64_t out_stride = 0;
+    int64_t partner = 0;  // elements from a low to its high
+    DType dtype = DType::bf16;
+};
+
 struct FusedKernels {
     const char* target;
     // f32 rows times weights of each dtype.
@@ -75,8 +92,9 @@ struct FusedKernels {
     void (*convert)(const void* from, DType from_dtype, int64_t count, void* to, DType to_dtype);
     // out = residual + c
     void (*add)(const float* c, const void* residual, int64_t count, void* out, DType dtype);
-    // out[i] = silu(gate[i]) * up[i]
-    void (*gate)(const float* gate, const float* up, int64_t count, void* out, DType dtype);
+    void (*rotate)(const Rotation&);
+    // out[i] = silu(gate[i]) * up[i] for a row of a panel: c holds gate_group gates, then ups
+    void (*gate)(const float* c, int64_t count, void* out, DType dtype);
     void (*attend)(const AttendChunk&);
     // running = running and part, both partial softmaxes: (maximum, sum, o[count])
     void (*merge)(float* maximum, float* sum, float* o, float part_maximum, float part_sum,

@@ -28,9 +28,7 @@ struct FinishedPanel {
     int64_t row = 0, rows = 0;
     const float* c = nullptr;
 
-    const float* values(int64_t r, int64_t group) const {
-        return c + r * panel_columns + (group - first) * group_columns;
-    }
+    const float* row_values(int64_t r) const { return c + r * panel_columns; }
 };
 
 // Up to so many rows, each thread makes its own copy of the left side; above, they share the work.
@@ -57,7 +55,8 @@ class Product {
         ready_ = !left.norm_weight.defined() && left.rows.dtype == dtype_;
     }
 
-    // Layout: int64_t groups() const;
+    // Layout: static constexpr int64_t group_columns;  // a divisor of panel_columns
+    //         int64_t groups() const;
     //         void columns(int64_t group, const void** weights) const;  // group_columns of them
     //         void finish(const FinishedPanel&) const;
     template <class Layout>
@@ -65,7 +64,7 @@ class Product {
         LOCKSTEP_TRY(reserve());
         const bool shared = !ready_ && rows_ > rows_made_by_each_thread;
         if (shared) {
-            share_out(pool_, rows_, 4, [&](int thread, Pieces& pieces) {
+            share_out(pool_, Claims(rows_, 4, pool_.threads()), [&](int thread, Pieces& pieces) {
                 const Own own = carve(thread);
                 begin(own);
                 for (int64_t first, last; pieces.next(first, last);)
@@ -73,15 +72,16 @@ class Product {
             });
         }
         const int64_t smallest = rows_ > rows_made_by_each_thread ? 2 : 1;
-        share_out(pool_, layout.groups(), smallest, [&](int thread, Pieces& pieces) {
-            const Own own = carve(thread);
-            PanelProduct p = left_side(own, shared);
-            for (int64_t first, last; pieces.next(first, last);) {
-                for (int64_t row = 0; row < rows_; row += panel_rows) {
-                    compute(layout, p, own, first, last, row);
-                }
-            }
-        });
+        share_out(pool_, Claims(layout.groups(), smallest, pool_.threads()),
+                  [&](int thread, Pieces& pieces) {
+                      const Own own = carve(thread);
+                      PanelProduct p = left_side(own, shared);
+                      for (int64_t first, last; pieces.next(first, last);) {
+                          for (int64_t row = 0; row < rows_; row += panel_rows) {
+                              compute(layout, p, own, first, last, row);
+                          }
+                      }
+                  });
         return {};
     }
 
@@ -150,13 +150,13 @@ class Product {
         p.rows = std::min(panel_rows, rows_ - row);
         p.b = weights.data();
         p.c = own.c;
-        constexpr int64_t most = panel_columns / group_columns;
+        constexpr int64_t most = panel_columns / Layout::group_columns;
         for (int64_t group = first; group < last; group += most) {
             const int64_t groups = std::min(most, last - group);
             for (int64_t g = 0; g < groups; ++g) {
-                layout.columns(group + g, weights.data() + g * group_columns);
+                layout.columns(group + g, weights.data() + g * Layout::group_columns);
             }
-            p.columns = groups * group_columns;
+            p.columns = groups * Layout::group_columns;
             function_(p);
             layout.finish({group, groups, row, p.rows, own.c});
         }

@@ -62,17 +62,67 @@ void add(const float* c, const void* residual, int64_t count, void* out, DType d
     });
 }
 
-void gate(const float* gate_row, const float* up, int64_t count, void* out, DType dtype) {
+// silu(x) = x / (1 + exp(-x))
+HWY_INLINE Vector silu(Vector x) {
     const F32 d;
-    with_dtype(dtype, [&](auto* type) HWY_ATTR {
-        auto* to = static_cast<decltype(type)>(out);
+    return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(x))));
+}
+
+void gate(const float* c, int64_t count, void* out, DType dtype) {
+    static_assert(gate_group % lanes == 0);
+    with_dtype(dtype, [&](auto* to) HWY_ATTR {
+        to = static_cast<decltype(to)>(out);
         for_lanes(count, [&](int64_t i, size_t n) HWY_ATTR {
-            const Vector g = load_lanes(gate_row + i, n);
-            const Vector sigmoid_inverse = hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(g)));
-            const Vector silu = hn::Div(g, sigmoid_inverse);
-            store_lanes(hn::Mul(silu, load_lanes(up + i, n)), to + i, n);
+            const float* gates = c + i / gate_group * 2 * gate_group + i % gate_group;
+            store_lanes(hn::Mul(silu(load(gates)), load(gates + gate_group)), to + i, n);
         });
     });
+}
+
+template <class T>
+void rotate_rows(const Rotation& r) {
+    using D = hn::CappedTag<float, rotation_group>;
+    const D d;
+    constexpr int64_t n = hn::MaxLanes(D());
+    for (int64_t row = 0; row < r.rows; ++row) {
+        const float* c = r.c + row * panel_columns;
+        T* out = static_cast<T*>(r.out) + row * r.out_stride;
+        T part[2][rotation_group];
+        const bool whole = r.count == rotation_group;
+        T* low_out = whole ? out : part[0];
+        T* high_out = whole ? out + r.partner : part[1];
+        for (int64_t i = 0; i < rotation_group; i += n) {
+            auto low = hn::Add(hn::LoadU(d, c + i), hn::LoadU(d, r.bias + i));
+            auto high = hn::Add(hn::LoadU(d, c + rotation_group + i),
+                                hn::LoadU(d, r.bias + rotation_group + i));
+            if (r.cosine) {
+                float angles[2][rotation_group] = {};
+                const float* cosine = r.cosine + row * r.angle_stride;
+                const float* sine = r.sine + row * r.angle_stride;
+                if (!whole) {  // the table may end here
+                    std::memcpy(angles[0], cosine, r.count * sizeof(float));
+                    std::memcpy(angles[1], sine, r.count * sizeof(float));
+                    cosine = angles[0];
+                    sine = angles[1];
+                }
+                const auto cos = hn::LoadU(d, cosine + i);
+                const auto sin = hn::LoadU(d, sine + i);
+                const auto turned = hn::NegMulAdd(high, sin, hn::Mul(low, cos));
+                high = hn::MulAdd(low, sin, hn::Mul(high, cos));
+                low = turned;
+            }
+            store(d, low, low_out + i);
+            store(d, high, high_out + i);
+        }
+        if (whole) continue;
+        std::memcpy(out, part[0], r.count * sizeof(T));
+        std::memcpy(out + r.partner, part[1], r.count * sizeof(T));
+    }
+}
+
+void rotate(const Rotation& r) {
+    with_dtype(r.dtype,
+               [&](auto* type) HWY_ATTR { rotate_rows<std::remove_pointer_t<decltype(type)>>(r); });
 }
 
 }  // namespace lockstep::HWY_NAMESPACE

@@ -40,24 +40,31 @@ HWY_INLINE Vector load_part(const T* p, size_t count) {
     return load(padded);
 }
 
-HWY_INLINE void store(Vector v, float* p) {
-    hn::StoreU(v, F32(), p);
+template <class D>
+HWY_INLINE void store(D d, hn::Vec<D> v, float* p) {
+    hn::StoreU(v, d, p);
 }
-HWY_INLINE void store(Vector v, hwy::float16_t* p) {
-    const hn::Rebind<hwy::float16_t, F32> d;
-    hn::StoreU(hn::DemoteTo(d, v), d, p);
+template <class D>
+HWY_INLINE void store(D, hn::Vec<D> v, hwy::float16_t* p) {
+    const hn::Rebind<hwy::float16_t, D> d16;
+    hn::StoreU(hn::DemoteTo(d16, v), d16, p);
 }
 // To nearest, ties to even; Highway 1.0.3's own conversion truncates.
-HWY_INLINE void store(Vector v, hwy::bfloat16_t* p) {
-    const hn::RebindToUnsigned<F32> du;
-    const hn::RebindToSigned<F32> di;
-    const hn::Rebind<uint16_t, F32> d16;
+template <class D>
+HWY_INLINE void store(D, hn::Vec<D> v, hwy::bfloat16_t* p) {
+    const hn::RebindToUnsigned<D> du;
+    const hn::RebindToSigned<D> di;
+    const hn::Rebind<uint16_t, D> d16;
     const auto bits = hn::BitCast(du, v);
     const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
     const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(even, hn::Set(du, 0x7fff))));
     const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x40));
     const auto result = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(v)), quiet, rounded);
     hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, result)), d16, reinterpret_cast<uint16_t*>(p));
+}
+template <class T>
+HWY_INLINE void store(Vector v, T* p) {
+    store(F32(), v, p);
 }
 
 template <class T>
