@@ -40,8 +40,3 @@ Result<ModelSource> open_gguf(const std::filesystem::path& path, bool vocabulary
 }
 
 }  // namespace lockstep
-namespace lockstep {
-Result<ModelSource> open_hf_folder(const std::filesystem::path& folder, bool) {
-    return fail(ErrorKind::unsupported, folder.string() + ": folders are not read yet");
-}
-}  // namespace lockstep
