@@ -60,7 +60,9 @@ Result<BpeSpec> bpe_spec_from(const Vocabulary& vocabulary) {
     spec.eos_token_id = vocabulary.eos_token_id;
     for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
         const auto id = static_cast<int32_t>(i);
-        spec.vocabulary.tokens.emplace_back(vocabulary.tokens[i], id);
+        // Converters fill up with unused ones.
+        const bool unused = !vocabulary.types.empty() && vocabulary.types[i] == TokenType::unused;
+        if (!unused) spec.vocabulary.tokens.emplace_back(vocabulary.tokens[i], id);
         if (auto added = added_token(vocabulary, id)) spec.added.push_back(std::move(*added));
     }
     spec.vocabulary.merges.reserve(vocabulary.merges.size());

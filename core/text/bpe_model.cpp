@@ -66,7 +66,11 @@ Result<BpeModel> BpeModel::make(const BpeVocabulary& vocabulary) {
     model.byte_level_ = vocabulary.byte_level;
     model.ids_.reserve(vocabulary.tokens.size());
     for (const auto& [token, id] : vocabulary.tokens) {
-        model.ids_.emplace(token, id);
+        const auto [known, is_new] = model.ids_.emplace(token, id);
+        if (!is_new)
+            return fail(ErrorKind::invalid_file,
+                        "token \"" + token.substr(0, 100) + "\" has two ids, " +
+                            std::to_string(known->second) + " and " + std::to_string(id));
         if (model.ignore_merges_)
             model.whole_pieces_.emplace(model.byte_level_ ? bytes_of_byte_level(token) : token, id);
     }

@@ -38,6 +38,8 @@ Status check_piece(const Model::Piece& piece, size_t index) {
     if (piece.text.find('\0') != std::string::npos) return wrong_piece(index, "holds a NUL");
     if (!is_valid_utf8(piece.text)) return wrong_piece(index, "is not UTF-8");
     if (!std::isfinite(piece.score)) return wrong_piece(index, "has a score that is no number");
+    if (piece.type < TokenType::normal || piece.type > TokenType::byte)
+        return wrong_piece(index, "has the type " + std::to_string(static_cast<int>(piece.type)));
     if (piece.type == TokenType::byte && byte_of_fallback(piece.text) < 0)
         return wrong_piece(index, "\"" + piece.text + "\" is of type byte, but names none");
     return {};

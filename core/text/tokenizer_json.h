@@ -2,6 +2,8 @@
 // tokenizer.json, Hugging Face's description of a tokenizer, as far as byte pair encoding goes.
 #pragma once
 
+#include <functional>
+
 #include "core/base/json.h"
 #include "core/text/bpe_tokenizer.h"
 
@@ -26,22 +28,10 @@ Result<Regex> parse_pattern(const JsonObject& step);
 // The error for a step of a section that we do not know.
 tl::unexpected<Error> unknown_step(const JsonObject& step, std::string_view type,
                                    std::string_view supported);
-// Runs `read` on a section's steps: on the section itself, or on each of a Sequence.
-template <class Read>
+// Reads a step of a section, given its type.
+using StepReader = std::function<Status(const JsonObject&, const std::string&)>;
+// Runs `read` on the step that a section is, or on each of a Sequence's; a section may be missing.
 Status for_each_step(const JsonObject& root, std::string_view section,
-                     std::string_view sequence_key, const Read& read) {
-    if (!root.has(section)) return {};
-    LOCKSTEP_ASSIGN(const JsonObject object, root.object(section));
-    LOCKSTEP_ASSIGN(const std::string type, object.string("type"));
-    if (type != "Sequence") return read(object, type);
-    LOCKSTEP_ASSIGN(const Json* steps, object.array(sequence_key));
-    for (size_t i = 0; i < steps->size(); ++i) {
-        const std::string where = nth(object.where(sequence_key), i);
-        LOCKSTEP_ASSIGN(const JsonObject step, JsonObject::of((*steps)[i], where));
-        LOCKSTEP_ASSIGN(const std::string step_type, step.string("type"));
-        LOCKSTEP_TRY(read(step, step_type));
-    }
-    return {};
-}
+                     std::string_view sequence_key, const StepReader& read);
 
 }  // namespace lockstep

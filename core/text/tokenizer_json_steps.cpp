@@ -123,7 +123,27 @@ Result<DecodeStep> decode_step(const JsonObject& step, const std::string& type) 
                         "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip");
 }
 
+Status run_step_reader(const JsonObject& object, std::string_view sequence_key,
+                       const StepReader& read) {
+    LOCKSTEP_ASSIGN(const std::string type, object.string("type"));
+    if (type != "Sequence") return read(object, type);
+    LOCKSTEP_ASSIGN(const Json* steps, object.array(sequence_key));
+    for (size_t i = 0; i < steps->size(); ++i) {
+        const std::string where = nth(object.where(sequence_key), i);
+        LOCKSTEP_ASSIGN(const JsonObject step, JsonObject::of((*steps)[i], where));
+        LOCKSTEP_TRY(run_step_reader(step, sequence_key, read));
+    }
+    return {};
+}
+
 }  // namespace
+
+Status for_each_step(const JsonObject& root, std::string_view section,
+                     std::string_view sequence_key, const StepReader& read) {
+    if (!root.has(section)) return {};
+    LOCKSTEP_ASSIGN(const JsonObject object, root.object(section));
+    return run_step_reader(object, sequence_key, read);
+}
 
 std::string nth(std::string where, size_t index) {
     return where.append("[").append(std::to_string(index)).append("]");
