@@ -80,7 +80,9 @@ ChatPage::ChatPage(QWidget* parent) : QWidget(parent), parts_(std::make_unique<P
     showState();
 }
 
-ChatPage::~ChatPage() = default;
+ChatPage::~ChatPage() {
+    delete parts_->transcript;  // before the model that it shows
+}
 
 void ChatPage::makeActions() {
     Parts& p = *parts_;

@@ -3,6 +3,7 @@
 
 #include <QLabel>
 #include <QPushButton>
+#include <QStyle>
 #include <QVBoxLayout>
 
 namespace lockstep {
@@ -45,7 +46,9 @@ EmptyState::EmptyState(QWidget* parent) : QWidget(parent) {
     }
     column->addStretch(3);
     auto* layout = new QHBoxLayout(this);
-    layout->setContentsMargins(unit, unit, unit, unit);
+    // Centred as the transcript is, which has a scroll bar beside it.
+    layout->setContentsMargins(unit, unit, unit + style()->pixelMetric(QStyle::PM_ScrollBarExtent),
+                               unit);
     auto* middle = new QWidget(this);
     middle->setMaximumWidth(fontMetrics().averageCharWidth() * widest_column);
     middle->setLayout(column);

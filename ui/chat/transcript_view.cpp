@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Layout and scrolling. What the mouse and the keys do is in transcript_input.cpp, painting in
-// transcript_paint.cpp.
+// Rows, layout and scrolling; the other transcript_*.cpp hold what else their names say.
 #include "ui/chat/transcript_view.h"
 
 #include <QEvent>
@@ -13,6 +12,7 @@
 #include "ui/chat/code_highlighter.h"
 #include "ui/chat/growing_text_edit.h"
 #include "ui/chat/message_editor.h"
+#include "ui/chat/transcript_accessible.h"
 #include "ui/chat/transcript_controls.h"
 
 namespace lockstep {
@@ -38,6 +38,7 @@ TranscriptView::TranscriptView(ChatModel* model, QWidget* parent)
     setAccessibleName(tr("Conversation"));
     setAccessibleDescription(
         tr("Up and Down walk the messages, Tab goes to their buttons, Control C copies"));
+    makeTranscriptAccessible();
     viewport()->setMouseTracking(true);
     viewport()->setBackgroundRole(QPalette::Base);
     viewport()->setCursor(Qt::IBeamCursor);

@@ -54,6 +54,8 @@ class TranscriptView : public QAbstractScrollArea {
     // First and last row in sight; first > last: none.
     std::pair<int, int> visibleRows() const;
 
+    QString footerText(int row) const;  // the figures under an answer, or what it is doing
+
     bool hasSelection() const { return anchor_spot_ != cursor_spot_; }
     QString selectedText();
     void select(TextSpot from, TextSpot to);
@@ -130,7 +132,6 @@ class TranscriptView : public QAbstractScrollArea {
 
     void paintRow(QPainter& painter, int row, const QRectF& clip);
     void paintFooter(QPainter& painter, int row);
-    QString footerText(int row) const;
     void animate();
 
     bool keyNavigates(QKeyEvent* event);

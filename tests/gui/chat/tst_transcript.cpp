@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <QAccessible>
 #include <QClipboard>
 #include <QScrollBar>
 #include <QSignalSpy>
@@ -366,6 +367,32 @@ class TestTranscript : public QObject {
         const QImage dark = v.view.grab().toImage();
         theme_->setChoice(ThemeChoice::light);
         QTRY_VERIFY(v.view.grab().toImage() != dark);
+    }
+
+    void a_screen_reader_is_told_each_message() {
+        View v;
+        v.answer("**bold** text");
+        v.model.addUser("again");
+        v.model.beginAnswer();
+        v.model.failAnswer("no memory");
+        QAccessibleInterface* list = QAccessible::queryAccessibleInterface(&v.view);
+        QVERIFY(list);
+        QCOMPARE(list->role(), QAccessible::List);
+        QVERIFY(list->childCount() >= 4);
+        QCOMPARE(list->child(0)->text(QAccessible::Name), "You: question");
+        QCOMPARE(list->child(1)->text(QAccessible::Name), "Answer: bold text");
+        QVERIFY(list->child(3)->text(QAccessible::Name).contains("no memory"));
+        QCOMPARE(list->child(1)->role(), QAccessible::ListItem);
+        QCOMPARE(list->indexOfChild(list->child(2)), 2);
+        QVERIFY(!list->child(0)->rect().isEmpty());
+        QVERIFY(QTest::qWaitForWindowActive(&v.view));
+        v.view.setFocus();
+        v.view.setCurrentRow(2);
+        QVERIFY(list->child(2)->state().focused);
+        QAccessibleInterface* last = list->child(3);
+        v.model.truncate(2);
+        QVERIFY(!last->isValid());
+        QVERIFY(last->text(QAccessible::Name).isEmpty());
     }
 
     void rows_come_and_go() {
