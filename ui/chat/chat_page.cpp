@@ -33,7 +33,8 @@ namespace {
 constexpr int flush_interval_ms = 40;
 constexpr int widest_composer = 122;  // average characters
 
-QAction* makeAction(QWidget* page, const char* icon, const QString& text, QKeySequence keys) {
+QAction* makeAction(QWidget* page, const char* icon, const QString& text,
+                    const QKeySequence& keys) {
     auto* action = new QAction(themedIcon(QLatin1String(icon)), text, page);
     action->setShortcut(keys);
     action->setShortcutContext(Qt::WindowShortcut);

@@ -193,7 +193,7 @@ CodeHighlighter::Spans CodeHighlighter::spans(const QString& code, const QString
     pool_.start([this, key, code, language] {
         const QVector<CodeSpan> found = highlightCode(code, language, &cancelled_);
         if (cancelled_) return;
-        QMetaObject::invokeMethod(
+        QMetaObject::invokeMethod(  // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): Qt's own
             this, [this, key, found] { take(key, found); }, Qt::QueuedConnection);
     });
     return nullptr;

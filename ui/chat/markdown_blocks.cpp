@@ -243,7 +243,7 @@ bool MarkdownSplitter::openFence(const QString& content, int indent) {
     return true;
 }
 
-void MarkdownSplitter::takeContent(const QString& content, int indent, QString marker,
+void MarkdownSplitter::takeContent(const QString& content, int indent, const QString& marker,
                                    bool can_continue) {
     if (openFence(content, indent)) {
         blocks_.last().marker = marker;
@@ -325,7 +325,7 @@ bool MarkdownSplitter::takeTableDelimiter(const QString& content) {
     return true;
 }
 
-void MarkdownSplitter::takeText(const QString& content, QString marker, bool can_continue) {
+void MarkdownSplitter::takeText(const QString& content, const QString& marker, bool can_continue) {
     // A link definition would vanish, as what uses it may be another block: show it as it is.
     static const QRegularExpression definition(QStringLiteral(R"(^\[[^\]]+\]:)"));
     const QString text =

@@ -66,8 +66,8 @@ class MarkdownSplitter {
     bool takeCodeLine(const QString& line, int indent);
     bool openFence(const QString& content, int indent);
     void takeListItem(const QString& content, int indent, int marker_width, const QString& marker);
-    void takeContent(const QString& content, int indent, QString marker, bool can_continue);
-    void takeText(const QString& content, QString marker, bool can_continue);
+    void takeContent(const QString& content, int indent, const QString& marker, bool can_continue);
+    void takeText(const QString& content, const QString& marker, bool can_continue);
     bool takeTableDelimiter(const QString& content);
     void splitWhenLong();
     bool isUndecided() const;

@@ -19,7 +19,7 @@ namespace lockstep {
 struct Spot {
     int block = 0;
     int offset = 0;
-    auto operator<=>(const Spot&) const = default;
+    auto operator<=>(const Spot&) const = default;  // NOLINT(modernize-use-nullptr): a false alarm
 };
 
 // Coordinates are the message's: 0 is its top left corner, the width is the column's.

@@ -30,7 +30,7 @@ class TranscriptControls;
 struct TextSpot {
     int row = 0;
     Spot spot;
-    auto operator<=>(const TextSpot&) const = default;
+    auto operator<=>(const TextSpot&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 class TranscriptView : public QAbstractScrollArea {
