@@ -50,28 +50,39 @@ inline __attribute__((always_inline)) void store_sums(const __m512* sums, float*
     _mm_storeu_ps(out, sum);
 }
 
-// One row x 4 columns x depth [from, to), a column after the other: the weights come as one stream,
-// which the prefetch asks for a little ahead (see prefetch_bytes).
-inline __attribute__((always_inline)) void line(const uint16_t* __restrict a,
-                                                const uint16_t* const* b, int64_t from, int64_t to,
-                                                float* __restrict c, bool add) {
-    __m512 sums[4];
-#pragma GCC unroll 4
-    for (int n = 0; n < 4; ++n) {
-        const uint16_t* w = b[n];
-        __m512 sum = _mm512_setzero_ps();
-        int64_t k = from;
-        for (; k + lanes <= to; k += lanes) {
-            _mm_prefetch(reinterpret_cast<const char*>(w + k) + prefetch_bytes, _MM_HINT_T0);
-            sum = _mm512_dpbf16_ps(sum, load(a + k), load(w + k));
-        }
-        if (k < to) {
-            const __mmask32 mask = (1u << (to - k)) - 1;
-            sum = _mm512_dpbf16_ps(sum, load_part(a + k, mask), load_part(w + k, mask));
-        }
-        sums[n] = sum;
+// One row of weights, depth [from, to).
+inline __attribute__((always_inline)) __m512 line(const uint16_t* a, const uint16_t* w,
+                                                  int64_t from, int64_t to) {
+    __m512 sum = _mm512_setzero_ps();
+    int64_t k = from;
+    for (; k + lanes <= to; k += lanes) {
+        _mm_prefetch(reinterpret_cast<const char*>(w + k) + prefetch_bytes, _MM_HINT_T0);
+        sum = _mm512_dpbf16_ps(sum, load(a + k), load(w + k));
     }
-    store_sums(sums, c, add);
+    if (k < to) {
+        const __mmask32 mask = (1u << (to - k)) - 1;
+        sum = _mm512_dpbf16_ps(sum, load_part(a + k, mask), load_part(w + k, mask));
+    }
+    return sum;
+}
+
+// One row x 4 columns, a column after the other: the weights come as one stream, which the prefetch
+// asks for a little ahead.
+void lines(const uint16_t* a, const uint16_t* const* b, int64_t depth, float* c) {
+    const int64_t part = depth_part(depth);
+    constexpr int64_t most_parts = 8;
+    __m512 sums[most_parts][4];
+    for (int64_t first = 0; first < depth; first += most_parts * part) {
+        const int64_t last = std::min(depth, first + most_parts * part);
+        for (int n = 0; n < 4; ++n) {
+            for (int64_t from = first, i = 0; from < last; from += part, ++i) {
+                sums[i][n] = line(a, b[n], from, std::min(from + part, last));
+            }
+        }
+        for (int64_t from = first, i = 0; from < last; from += part, ++i) {
+            store_sums(sums[i], c, from > 0);
+        }
+    }
 }
 
 // Rows [0, rows) x 4 columns x depth [from, to).
@@ -136,11 +147,7 @@ void product(const PanelProduct& p) {
     const auto* b = reinterpret_cast<const uint16_t* const*>(p.b);
     const int64_t part = depth_part(p.depth);
     if (p.rows == 1) {
-        for (int64_t n = 0; n < p.columns; n += 4) {
-            for (int64_t from = 0; from < p.depth; from += part) {
-                line(a, b + n, from, std::min(from + part, p.depth), p.c + n, from > 0);
-            }
-        }
+        for (int64_t n = 0; n < p.columns; n += 4) lines(a, b + n, p.depth, p.c + n);
         return;
     }
     for (int64_t from = 0; from < p.depth; from += part) {

@@ -20,27 +20,40 @@ namespace lockstep::HWY_NAMESPACE {
 // 24 sums, 6 rows and a weight fit AVX-512's 32 registers; 12, 3 and 1 the 16 of older ones.
 constexpr int tile_rows = lanes >= 16 ? 6 : 3;
 
-// One row x 4 columns x depth [from, to), a column after the other: the weights come as one stream,
-// which the prefetch asks for a little ahead.
+// One row of weights, depth [from, to).
 template <class T>
-HWY_INLINE void line(const float* HWY_RESTRICT a, const T* const* b, int64_t from, int64_t to,
-                     float* HWY_RESTRICT c, bool add) {
-    Vector sums[4];
-    for (int n = 0; n < 4; ++n) {
-        const T* HWY_RESTRICT w = b[n];
-        Vector sum = hn::Zero(F32());
-        int64_t k = from;
-        for (; k + int64_t{lanes} <= to; k += lanes) {
-            hwy::Prefetch(reinterpret_cast<const char*>(w + k) + prefetch_bytes);
-            sum = hn::MulAdd(load(a + k), load(w + k), sum);
-        }
-        if (k < to) {
-            const auto last = static_cast<size_t>(to - k);
-            sum = hn::MulAdd(load_part(a + k, last), load_part(w + k, last), sum);
-        }
-        sums[n] = sum;
+HWY_INLINE Vector line(const float* a, const T* w, int64_t from, int64_t to) {
+    Vector sum = hn::Zero(F32());
+    int64_t k = from;
+    for (; k + int64_t{lanes} <= to; k += lanes) {
+        hwy::Prefetch(reinterpret_cast<const char*>(w + k) + prefetch_bytes);
+        sum = hn::MulAdd(load(a + k), load(w + k), sum);
     }
-    store_sums(sums[0], sums[1], sums[2], sums[3], c, add);
+    if (k < to) {
+        const auto last = static_cast<size_t>(to - k);
+        sum = hn::MulAdd(load_part(a + k, last), load_part(w + k, last), sum);
+    }
+    return sum;
+}
+
+// One row x 4 columns, a column after the other: the weights come as one stream, which the prefetch
+// asks for a little ahead.
+template <class T>
+void lines(const float* a, const T* const* b, int64_t depth, float* c) {
+    const int64_t part = depth_part(depth);
+    constexpr int64_t most_parts = 8;
+    Vector sums[most_parts][4];
+    for (int64_t first = 0; first < depth; first += most_parts * part) {
+        const int64_t last = HWY_MIN(depth, first + most_parts * part);
+        for (int n = 0; n < 4; ++n) {
+            for (int64_t from = first, i = 0; from < last; from += part, ++i) {
+                sums[i][n] = line(a, b[n], from, HWY_MIN(from + part, last));
+            }
+        }
+        for (int64_t from = first, i = 0; from < last; from += part, ++i) {
+            store_sums(sums[i][0], sums[i][1], sums[i][2], sums[i][3], c, from > 0);
+        }
+    }
 }
 
 // Rows [0, rows) x 4 columns x depth [from, to).
@@ -96,11 +109,7 @@ void product(const PanelProduct& p) {
     const auto* b = reinterpret_cast<const T* const*>(p.b);
     const int64_t part = depth_part(p.depth);
     if (p.rows == 1) {
-        for (int64_t n = 0; n < p.columns; n += 4) {
-            for (int64_t from = 0; from < p.depth; from += part) {
-                line(a, b + n, from, HWY_MIN(from + part, p.depth), p.c + n, from > 0);
-            }
-        }
+        for (int64_t n = 0; n < p.columns; n += 4) lines(a, b + n, p.depth, p.c + n);
         return;
     }
     for (int64_t from = 0; from < p.depth; from += part) {
