@@ -11,17 +11,32 @@
 
 namespace lockstep::app {
 
-int run_word(Options options, int argc, char** argv, Status (*body)(const Options&)) {
-    Status status = options.parse(argc, argv);
-    if (status && options.has("help")) {
+namespace {
+
+template <class Body>
+int parse_and_run(Options& options, int argc, char** argv, const Body& body) {
+    Result<int> result = 0;
+    if (const Status parsed = options.parse(argc, argv); !parsed) {
+        result = tl::unexpected<Error>(parsed.error());
+    } else if (options.has("help")) {
         std::cout << options.help();
-        return 0;
+    } else {
+        result = body();
     }
-    if (status) status = body(options);
-    if (status) return 0;
+    if (result) return *result;
     std::cout.flush();
-    std::cerr << "lockstep: " << status.error().message << '\n';
+    std::cerr << "lockstep: " << result.error().message << '\n';
     return 2;
+}
+
+}  // namespace
+
+int run_word(Options options, int argc, char** argv, Status (*body)(const Options&)) {
+    return parse_and_run(options, argc, argv, [&] { return body(options).map([] { return 0; }); });
+}
+
+int run_word(Options options, int argc, char** argv, Result<int> (*body)(const Options&)) {
+    return parse_and_run(options, argc, argv, [&] { return body(options); });
 }
 
 Result<std::filesystem::path> resolve_model(const std::string& name) {

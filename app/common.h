@@ -16,6 +16,8 @@ namespace lockstep::app {
 
 // Parses, answers --help, runs body(options), and turns its error into one line and exit status 2.
 int run_word(Options options, int argc, char** argv, Status (*body)(const Options&));
+// The same for a word whose answer is its exit status.
+int run_word(Options options, int argc, char** argv, Result<int> (*body)(const Options&));
 
 // M as the words take it: a catalogue name, a GGUF file or a folder.
 Result<std::filesystem::path> resolve_model(const std::string& name);

@@ -22,6 +22,7 @@ constexpr Word words[] = {
     {"tokenize", run_tokenize, "text to token ids"},
     {"bench", run_bench, "decode and prefill against the memory's bandwidth"},
     {"models", run_models, "the models that are known, and where they lie"},
+    {"compare", run_compare, "whether two paths compute the same, and where they first part"},
 };
 
 void print_usage() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The headless words. Each takes the arguments after itself and returns the exit status: 0, or 2
-// after one readable line on stderr.
+// after one readable line on stderr; compare also 1, where two paths have diverged.
 #pragma once
 
 namespace lockstep::app {
@@ -9,6 +9,7 @@ int run_chat(int argc, char** argv);
 int run_tokenize(int argc, char** argv);
 int run_bench(int argc, char** argv);
 int run_models(int argc, char** argv);
+int run_compare(int argc, char** argv);
 // The chat that `lockstep` opens where there is no display.
 int run_chat_without_display(const char* model);
 

@@ -41,18 +41,22 @@ inline tl::unexpected<Error> within(const std::string& where, Error error) {
 }  // namespace lockstep
 
 // Returns the error of a Status or Result from the enclosing function, if it is one.
-#define LOCKSTEP_TRY(expression)                                                        \
-    do {                                                                                \
-        if (auto lockstep_status_ = (expression); !lockstep_status_)                    \
-            return tl::unexpected<::lockstep::Error>(std::move(lockstep_status_).error()); \
+#define LOCKSTEP_TRY(expression) \
+    LOCKSTEP_TRY_IMPL(LOCKSTEP_JOIN(lockstep_status_, __COUNTER__), expression)
+#define LOCKSTEP_TRY_IMPL(name, expression)                                         \
+    do {                                                                            \
+        if (auto name = (expression); !name)                                        \
+            return tl::unexpected<::lockstep::Error>(std::move(name).error());      \
     } while (false)
 
 // LOCKSTEP_ASSIGN(auto x, f()): x is the value of f(), or its error is returned.
+#define LOCKSTEP_ASSIGN(declaration, expression) \
+    LOCKSTEP_ASSIGN_IMPL(LOCKSTEP_JOIN(lockstep_result_, __COUNTER__), declaration, expression)
+#define LOCKSTEP_ASSIGN_IMPL(name, declaration, expression)                       \
+    auto name = (expression);                                                     \
+    if (!name) return tl::unexpected<::lockstep::Error>(std::move(name).error()); \
+    declaration = std::move(*name)
+
+// Counted, not numbered by line: one may stand inside another's expression.
 #define LOCKSTEP_JOIN2(a, b) a##b
 #define LOCKSTEP_JOIN(a, b) LOCKSTEP_JOIN2(a, b)
-#define LOCKSTEP_ASSIGN_IMPL(name, declaration, expression)                          \
-    auto name = (expression);                                                        \
-    if (!name) return tl::unexpected<::lockstep::Error>(std::move(name).error());    \
-    declaration = std::move(*name)
-#define LOCKSTEP_ASSIGN(declaration, expression) \
-    LOCKSTEP_ASSIGN_IMPL(LOCKSTEP_JOIN(lockstep_result_, __LINE__), declaration, expression)

@@ -2,8 +2,11 @@
 // Whether a candidate path computes the same model as a reference path, and where they first part.
 //
 // drift: each path feeds itself from the prompt on. local: each candidate step is given the
-// reference's inputs and cache. noise floor: the reference against truth on those same inputs.
-// The verdict of a tap is judge() (verdict.h) of local, nothing else.
+// reference's inputs and cache. noise floor: what the dtype costs the reference, against truth, on
+// those same inputs. The verdict of a tap is judge() (verdict.h) of local, nothing else.
+//
+// It streams: the candidate's own pass is recorded, then the reference's pass is observed step by
+// step, and each step is run again as candidate and as truth on what the reference was given.
 #pragma once
 
 #include <functional>
@@ -11,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "core/inspect/logits_comparison.h"
+#include "core/inspect/step_runs.h"
 #include "core/inspect/verdict.h"
 #include "core/model/model.h"
 #include "kernels/kernel_path.h"
@@ -25,6 +30,7 @@ struct TapComparison {
     ErrorFigures noise_floor;  // reference against truth, same inputs
     Verdict verdict;           // candidate and reference against truth, same inputs
     bool allclose_1e3 = true;  // every element of local within atol = rtol = 1e-3
+    int64_t position = 0;      // in the conversation, of the row with the largest error
 };
 
 struct StepComparison {
@@ -39,14 +45,6 @@ struct LayerComparison {
     std::vector<StepComparison> steps;
 };
 
-struct LogitsComparison {
-    double max_error = 0;   // of drift, what a user gets
-    double kl = 0;          // KL(reference || candidate), nats, mean over rows
-    double top1_agree = 1;  // share of rows
-    double top5_overlap = 1;
-    bool allclose_1e3 = true;
-};
-
 struct Divergence {
     size_t prompt = 0;  // of the request
     int pass = 0;       // 0: prefill
@@ -56,13 +54,14 @@ struct Divergence {
     int64_t position = 0;  // of the worst row in the conversation
 };
 
-// One pass (the prefill, or one decode step) of one prompt.
+// One forward pass: a prefill (or a batch of it, where it does not fit one), or one decode step.
 struct PassComparison {
-    size_t prompt = 0;
-    int pass = 0;
+    size_t prompt = 0;  // of the request
+    int pass = 0;       // 0: the prefill; n: the n-th decode step
     int64_t first_row = 0, rows = 0;
     std::vector<LayerComparison> layers;  // embed, 0 .. L-1, logits
-    LogitsComparison logits;
+    LogitsComparison logits;              // of drift: what a user gets
+    bool diverged() const;                // some tap of it
 };
 
 struct Comparison {
@@ -71,7 +70,8 @@ struct Comparison {
     std::vector<PassComparison> passes;
     std::optional<Divergence> first;  // the first local divergence in execution order
     bool input_identical = true;      // of the first divergence: was its input the same in drift?
-    // Nothing is locally wrong, but drift is far above what the floor adds up to.
+    // Nothing is locally wrong, but at the logits the candidate is much further from truth than the
+    // reference is, each fed by itself: not rounding, but state (a cache row, a position).
     bool drift_unexplained = false;
     double seconds = 0;
     bool diverged() const { return first.has_value(); }
@@ -89,18 +89,24 @@ struct CompareRequest {
     std::vector<std::vector<int32_t>> prompts;
     int decode_steps = 0;  // with the reference's tokens forced
     KernelPath candidate, reference, truth;
+    // Whose error against truth is the noise floor: the reference, but where that is truth itself.
+    KernelPath floor;
     std::function<bool(const CompareProgress&)> progress;  // false cancels
 };
 
-// Streams: at no time are all taps of all paths in memory.
 Result<Comparison> compare_paths(const CompareRequest& request);
 
-// The step of a divergence, with the reference's inputs, kept for drill-down and diagnosis: what
-// the candidate, the reference and truth put out from them.
+// Sets `first` and `input_identical` from the passes.
+void find_first_divergence(Comparison& comparison);
+
+// Every layer once, with the worst of all passes and prompts: what a plot over layers shows.
+std::vector<LayerComparison> worst_layers(const Comparison& comparison);
+
+// The step of a divergence, run as candidate, as reference and as truth on what the reference was
+// given there: what drill-down and diagnosis look at.
 struct StepCase {
     Divergence where;
-    SampleStep inputs;  // the reference's inputs, in the activation dtype; outputs unset
-    std::vector<std::pair<std::string, SampleStep>> outputs;  // "candidate", "reference", "truth"
+    StepRuns runs;
 };
 // Runs the request's prompt again up to `where` and keeps that step.
 Result<StepCase> reopen_step(const CompareRequest& request, const Divergence& where);

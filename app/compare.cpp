@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// lockstep compare: whether a candidate path computes the same model as the reference, and where
+// they first part. Exit status 0: match, 1: diverged, 2: usage or input error.
+#include <unistd.h>
+
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+
+#include "app/common.h"
+#include "app/words.h"
+#include "core/inspect/comparison.h"
+#include "core/inspect/report.h"
+
+namespace lockstep::app {
+namespace {
+
+Options compare_options() {
+    return {"compare",
+            "lockstep compare --model M [--prompt P | --prompts F] [options]\n"
+            "Runs every step of the candidate on the reference's inputs and says where the two "
+            "first part.\n"
+            "Exit status: 0 match, 1 diverged, 2 wrong usage or input.",
+            {
+                {"model", "M", "a catalogue name (see lockstep models), a GGUF file or a folder"},
+                {"prompt", "P", "raw text (default Hello); may be given several times"},
+                {"prompts", "F", "a JSON array of prompts"},
+                {"chat", "", "put each prompt through the model's chat template"},
+                {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
+                {"decode", "N", "decode steps after the prompt, the reference's tokens forced"},
+                {"candidate", "PATH", "default fused; one of " + known_paths()},
+                {"reference", "PATH", "reference (default) or truth"},
+                {"threads", "N", "default 0: every core"},
+                {"json", "F", "write the report to F (- for stdout)"},
+            }};
+}
+
+Result<KernelPath> path_of(const Options& options, const std::string& option,
+                           const std::string& fallback) {
+    const std::string name = options.text(option, fallback);
+    if (const KernelPath* path = find_kernel_path(DeviceKind::cpu, name)) return *path;
+    return fail(ErrorKind::invalid_argument,
+                "--" + option + " takes one of " + known_paths() + ", not \"" + name + "\"");
+}
+
+Result<std::vector<std::string>> prompt_texts(const Options& options) {
+    if (!options.has("prompts")) {
+        return options.has("prompt") ? options.all("prompt") : std::vector<std::string>{"Hello"};
+    }
+    if (options.has("prompt"))
+        return fail(ErrorKind::invalid_argument, "give --prompt or --prompts, not both");
+    const std::string file = options.text("prompts");
+    LOCKSTEP_ASSIGN(const Json json, read_json_file(file));
+    std::vector<std::string> texts;
+    if (json.is_array()) {
+        for (const Json& entry : json) {
+            if (entry.is_string()) texts.push_back(entry.get<std::string>());
+        }
+    }
+    if (texts.empty() || texts.size() != json.size())
+        return fail(ErrorKind::invalid_argument, file + ": not a JSON array of strings");
+    return texts;
+}
+
+// As the model sees it: raw text, or one message through the template.
+Result<std::vector<int32_t>> encode(const Model& model, const std::string& text, bool chat) {
+    if (!chat) {
+        EncodeOptions options;
+        options.add_special = true;
+        return model.tokenizer->encode(text, options);
+    }
+    TemplateInputs inputs;
+    inputs.messages = {{"user", text}};
+    const auto spelled = [&](std::optional<int32_t> id) {
+        return id ? std::string(model.tokenizer->piece(*id)) : std::string();
+    };
+    inputs.bos_token = spelled(model.tokenizer->bos_token_id());
+    inputs.eos_token = spelled(model.tokenizer->eos_token_id());
+    LOCKSTEP_ASSIGN(const RenderedPrompt prompt, model.chat_template.render(inputs));
+    EncodeOptions options;
+    options.control = EncodeOptions::Control::outside_input;
+    options.input = prompt.input;
+    return model.tokenizer->encode(prompt.text, options);
+}
+
+void print_table(const Comparison& comparison) {
+    const auto layers = worst_layers(comparison);
+    std::cout << std::left << std::setw(10) << "layer" << std::setw(13) << "step" << std::setw(12)
+              << "tensor" << std::right << std::setw(11) << "drift" << std::setw(11) << "local"
+              << std::setw(11) << "floor" << std::setw(11) << "in 1e-3" << '\n';
+    for (const LayerComparison& layer : layers) {
+        for (const StepComparison& step : layer.steps) {
+            for (const TapComparison& tap : step.taps) {
+                std::cout << std::left << std::setw(10)
+                          << layer_name(layer.layer, layers.size() - 2) << std::setw(13)
+                          << step_name(step.step) << std::setw(12) << tap.tensor << std::right
+                          << std::setprecision(2) << std::scientific << std::setw(11)
+                          << tap.drift.max_abs << std::setw(11) << tap.local.max_abs
+                          << std::setw(11) << tap.noise_floor.max_abs << std::fixed
+                          << std::setprecision(1) << std::setw(10) << 100 * tap.local.within_1e3
+                          << '%' << (tap.verdict.diverged ? "  diverged" : "") << '\n';
+            }
+        }
+    }
+}
+
+Result<int> compare(const Options& options) {
+    CompareRequest request;
+    LOCKSTEP_ASSIGN(request.candidate, path_of(options, "candidate", "fused"));
+    LOCKSTEP_ASSIGN(request.reference, path_of(options, "reference", "reference"));
+    request.truth = *find_kernel_path(DeviceKind::cpu, "truth");
+    request.floor = request.reference.f32_activations
+                        ? *find_kernel_path(DeviceKind::cpu, "reference")
+                        : request.reference;
+    LOCKSTEP_ASSIGN(const int64_t decode, options.integer("decode", 0, 0, 1 << 20));
+    request.decode_steps = static_cast<int>(decode);
+    LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
+    request.threads = settings.threads;
+    LOCKSTEP_ASSIGN(const std::vector<std::string> texts, prompt_texts(options));
+    LoadOptions load;
+    LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));
+    LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
+    LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
+    LOCKSTEP_ASSIGN(request.model, load_model(file, load));
+    for (const std::string& text : texts) {
+        LOCKSTEP_ASSIGN(std::vector<int32_t> ids,
+                        encode(*request.model, text, options.has("chat")));
+        request.prompts.push_back(std::move(ids));
+    }
+    const bool watched = isatty(STDERR_FILENO);
+    request.progress = [&](const CompareProgress& progress) {
+        if (watched)
+            std::cerr << "\r\033[K" << std::lround(100 * progress.fraction) << "% " << progress.what
+                      << std::flush;
+        return true;
+    };
+    LOCKSTEP_ASSIGN(const Comparison comparison, compare_paths(request));
+    if (watched) std::cerr << "\r\033[K";
+    if (options.has("json"))
+        LOCKSTEP_TRY(write_json(options.text("json"), comparison_json(comparison, texts), 1));
+    if (options.text("json") != "-") {
+        print_table(comparison);
+        std::cout << comparison_sentence(comparison) << '\n';
+    }
+    return comparison.diverged() ? 1 : 0;
+}
+
+}  // namespace
+
+int run_compare(int argc, char** argv) {
+    return run_word(compare_options(), argc, argv, compare);
+}
+
+}  // namespace lockstep::app

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/inspect/comparison.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/inspect/local_observer.h"
+#include "core/inspect/probe.h"
+#include "core/run/forward.h"
+#include "core/run/session.h"
+
+namespace lockstep {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Logits of every row are compared as long as one path's take no more than this.
+constexpr int64_t all_logits_bytes = 96 << 20;
+
+// Roundings that differ in order grow apart by chance: RMS errors of two honest paths stay well
+// within this of each other. The slack is for f32 models, whose floor is all but nothing.
+constexpr double drift_ratio = 3;
+constexpr double drift_slack = 1e-3;
+
+// Keeps one step of the reference's pass, run by all.
+class StepKeeper final : public StepObserver {
+  public:
+    StepKeeper(const CompareRequest& request, const Divergence& where)
+        : request_(request), where_(where) {}
+
+    void begin(int pass, int64_t first_row, int64_t rows) {
+        wanted_pass_ = pass == where_.pass && where_.position >= first_row &&
+                       where_.position < first_row + rows;
+    }
+    std::optional<StepCase>& found() { return found_; }
+
+    Status after_step(const StepArgs& args, bool, Stream& stream) override {
+        if (!wanted_pass_ || step_context(args).layer != where_.layer ||
+            step_id(args) != where_.step)
+            return {};
+        LOCKSTEP_ASSIGN(StepRuns runs, run_step_on_all({request_.candidate, request_.floor,
+                                                        request_.truth, request_.model->dtype},
+                                                       args, stream));
+        found_ = StepCase{where_, std::move(runs)};
+        return fail(ErrorKind::cancelled, "the step was found");  // nothing after it matters
+    }
+
+  private:
+    const CompareRequest& request_;
+    const Divergence& where_;
+    bool wanted_pass_ = false;
+    std::optional<StepCase> found_;
+};
+
+int32_t greedy(const Tensor& logits) {
+    const auto vocab_size = static_cast<size_t>(logits.shape[1]);
+    const float* const last = logits.rows(logits.shape[0] - 1, 1).as<float>();
+    return static_cast<int32_t>(std::max_element(last, last + vocab_size) - last);
+}
+
+// Calls body(pass, batch) for the prefill's batches and for each decode step.
+template <class Body>
+Status for_each_pass(const Session& session, std::span<const int32_t> prompt,
+                     std::span<const int32_t> forced, const Body& body) {
+    const auto count = static_cast<int64_t>(prompt.size());
+    for (int64_t first = 0; first < count; first += session.max_batch()) {
+        const int64_t rows = std::min(session.max_batch(), count - first);
+        LOCKSTEP_TRY(
+            body(0, prompt.subspan(static_cast<size_t>(first), static_cast<size_t>(rows))));
+    }
+    for (size_t step = 0; step < forced.size(); ++step)
+        LOCKSTEP_TRY(body(static_cast<int>(step) + 1, forced.subspan(step, 1)));
+    return {};
+}
+
+class Run {
+  public:
+    explicit Run(const CompareRequest& request)
+        : request_(request), config_(request.model->config) {}
+
+    Status prompt(size_t index, Comparison& result) {
+        const std::vector<int32_t>& tokens = request_.prompts[index];
+        LOCKSTEP_TRY(check(tokens));
+        prepare(tokens);
+        LOCKSTEP_ASSIGN(const std::vector<int32_t> forced, reference_tokens(tokens));
+        LOCKSTEP_ASSIGN(const std::unique_ptr<Probe> own, candidate_pass(tokens, forced));
+        const size_t passes_before = result.passes.size();
+        LOCKSTEP_TRY(reference_pass(index, tokens, forced, *own, result));
+        const bool parted = std::any_of(result.passes.begin() + static_cast<int64_t>(passes_before),
+                                        result.passes.end(),
+                                        [](const PassComparison& pass) { return pass.diverged(); });
+        if (parted) return {};
+        LOCKSTEP_ASSIGN(const bool strange, drifts_beyond_rounding(tokens, forced, *own));
+        result.drift_unexplained = result.drift_unexplained || strange;
+        return {};
+    }
+
+    // The step of `where`, seen by an observer that keeps it.
+    Result<StepCase> reopen(const Divergence& where) {
+        const std::vector<int32_t>& tokens = request_.prompts[where.prompt];
+        LOCKSTEP_TRY(check(tokens));
+        prepare(tokens);
+        LOCKSTEP_ASSIGN(const std::vector<int32_t> forced, reference_tokens(tokens));
+        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> own, session());
+        StepKeeper keeper(request_, where);
+        const Status ran = for_each_pass(
+            *own, tokens, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
+                const auto first = static_cast<int64_t>(own->tokens().size());
+                keeper.begin(pass, first, static_cast<int64_t>(batch.size()));
+                return Forward::run(*own, request_.reference, batch,
+                                    {nullptr, &keeper, all_logits_})
+                    .map([](const Tensor&) {});
+            });
+        if (keeper.found()) return std::move(*keeper.found());
+        if (!ran) return tl::unexpected<Error>(ran.error());
+        return fail(ErrorKind::invalid_argument, "this comparison has no such step");
+    }
+
+  private:
+    Device& device() const { return request_.device ? *request_.device : cpu_device(); }
+
+    Status check(const std::vector<int32_t>& tokens) const {
+        if (tokens.empty()) return fail(ErrorKind::invalid_argument, "the prompt has no tokens");
+        const auto length = static_cast<int64_t>(tokens.size()) + request_.decode_steps;
+        if (length <= config_.max_position_embeddings) return {};
+        return fail(ErrorKind::invalid_argument,
+                    "the prompt has " + std::to_string(tokens.size()) + " tokens and " +
+                        std::to_string(request_.decode_steps) + " are to follow, but " +
+                        request_.model->name + " has a context of " +
+                        std::to_string(config_.max_position_embeddings));
+    }
+
+    void prepare(const std::vector<int32_t>& tokens) {
+        const auto rows = static_cast<int64_t>(tokens.size());
+        context_ = rows + request_.decode_steps;
+        all_logits_ = rows * config_.vocab_size * int64_t{sizeof(float)} <= all_logits_bytes;
+    }
+
+    Result<std::unique_ptr<Session>> session() const {
+        return Session::create(request_.model, device(), request_.threads, context_);
+    }
+
+    // What the reference says, greedily: the tokens that both paths are then fed.
+    Result<std::vector<int32_t>> reference_tokens(std::span<const int32_t> prompt) const {
+        std::vector<int32_t> tokens;
+        if (request_.decode_steps == 0) return tokens;
+        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> own, session());
+        int32_t next = 0;
+        const auto run = [&](int, std::span<const int32_t> batch) -> Status {
+            LOCKSTEP_ASSIGN(const Tensor logits, Forward::run(*own, request_.reference, batch, {}));
+            next = greedy(logits);
+            return {};
+        };
+        LOCKSTEP_TRY(for_each_pass(*own, prompt, {}, run));
+        for (int step = 0; step < request_.decode_steps; ++step) {
+            tokens.push_back(next);
+            LOCKSTEP_TRY(run(0, std::span<const int32_t>(tokens).last(1)));
+        }
+        return tokens;
+    }
+
+    Result<std::unique_ptr<Probe>> candidate_pass(std::span<const int32_t> prompt,
+                                                  std::span<const int32_t> forced) const {
+        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> own, session());
+        const auto rows = static_cast<int64_t>(prompt.size());
+        const bool f32 = request_.candidate.f32_activations;
+        const int64_t batches = (rows + own->max_batch() - 1) / own->max_batch();
+        LOCKSTEP_ASSIGN(
+            std::unique_ptr<Probe> probe,
+            Probe::create(config_, f32 ? DType::f32 : request_.model->dtype,
+                          {rows, static_cast<int>(forced.size()), all_logits_ ? rows : batches},
+                          device()));
+        LOCKSTEP_TRY(for_each_pass(
+            *own, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
+                probe->begin_pass(pass);
+                LOCKSTEP_TRY(Forward::run(*own, request_.candidate, batch,
+                                          {nullptr, probe.get(), all_logits_}));
+                return {};
+            }));
+        return probe;
+    }
+
+    Status reference_pass(size_t index, std::span<const int32_t> prompt,
+                          std::span<const int32_t> forced, const Probe& candidate,
+                          Comparison& result) const {
+        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> own, session());
+        const auto batches = (prompt.size() + static_cast<size_t>(own->max_batch()) - 1) /
+                                 static_cast<size_t>(own->max_batch()) +
+                             forced.size();
+        const auto steps = static_cast<size_t>(config_.num_hidden_layers) * 5 + 2;
+        LocalObserver observer(request_, candidate, steps * batches);
+        return for_each_pass(*own, prompt, forced,
+                             [&](int pass, std::span<const int32_t> batch) -> Status {
+                                 PassComparison compared;
+                                 compared.prompt = index;
+                                 compared.pass = pass;
+                                 compared.first_row = static_cast<int64_t>(own->tokens().size());
+                                 compared.rows = static_cast<int64_t>(batch.size());
+                                 observer.begin(compared);
+                                 LOCKSTEP_TRY(Forward::run(*own, request_.reference, batch,
+                                                           {nullptr, &observer, all_logits_}));
+                                 result.passes.push_back(std::move(compared));
+                                 return {};
+                             });
+    }
+
+    // At the logits, each path fed by itself: is the candidate much further from truth than the
+    // floor's path? A sum of roundings is as long for the one as for the other.
+    Result<bool> drifts_beyond_rounding(std::span<const int32_t> prompt,
+                                        std::span<const int32_t> forced,
+                                        const Probe& candidate) const {
+        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> exact, session());
+        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> rounded, session());
+        const auto last_layer = static_cast<int>(config_.num_hidden_layers);
+        bool strange = false;
+        LOCKSTEP_TRY(for_each_pass(
+            *exact, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
+                LOCKSTEP_ASSIGN(const Tensor truth,
+                                Forward::run(*exact, request_.truth, batch, {}));
+                LOCKSTEP_ASSIGN(const Tensor floor,
+                                Forward::run(*rounded, request_.floor, batch, {}));
+                if (exact->tokens().size() < prompt.size()) return {};
+                const Tensor& all =
+                    candidate.find(pass, last_layer, StepId::logits, "logits")->tensor;
+                const double own = compare_tensors(all.rows(all.shape[0] - 1, 1), truth).rms;
+                strange = strange ||
+                          !(own <= drift_ratio * compare_tensors(floor, truth).rms + drift_slack);
+                return {};
+            }));
+        return strange;
+    }
+
+    const CompareRequest& request_;
+    const ModelConfig& config_;
+    int64_t context_ = 0;
+    bool all_logits_ = true;
+};
+
+}  // namespace
+
+Result<Comparison> compare_paths(const CompareRequest& request) {
+    const Clock::time_point begin = Clock::now();
+    Comparison result;
+    result.model = request.model->name;
+    result.device = (request.device ? *request.device : cpu_device()).name();
+    result.dtype = dtype_info(request.model->dtype).name;
+    result.candidate = request.candidate.name;
+    result.reference = request.reference.name;
+    result.prompts = request.prompts;
+    Run run(request);
+    for (size_t index = 0; index < request.prompts.size(); ++index) {
+        if (Status done = run.prompt(index, result); !done)
+            return within("prompt " + std::to_string(index + 1), std::move(done).error());
+    }
+    find_first_divergence(result);
+    result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    return result;
+}
+
+Result<StepCase> reopen_step(const CompareRequest& request, const Divergence& where) {
+    if (where.prompt >= request.prompts.size())
+        return fail(ErrorKind::invalid_argument, "there is no such prompt in this comparison");
+    return Run(request).reopen(where);
+}
+
+}  // namespace lockstep

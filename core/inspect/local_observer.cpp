@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/inspect/local_observer.h"
+
+#include <algorithm>
+
+namespace lockstep {
+namespace {
+
+bool bigger(const ErrorFigures& a, const ErrorFigures& b) {
+    if (a.non_finite != b.non_finite) return a.non_finite;
+    return a.max_abs > b.max_abs;
+}
+
+const Tensor* tap_of(const std::vector<NamedTensor>& taps, std::string_view name) {
+    for (const NamedTensor& tap : taps) {
+        if (tap.name == name) return &tap.tensor;
+    }
+    return nullptr;
+}
+
+std::vector<NamedTensor> taps_of(const KernelPath& path, const StepArgs& args) {
+    const auto bit = static_cast<int>(step_id(args));
+    return step_taps(args, (path.writes_unfused_outputs >> bit) & 1);
+}
+
+}  // namespace
+
+void InputDrift::note(int layer, std::string_view tap, const ErrorFigures& drift) {
+    // The cache keeps what was appended to it; everything else is overwritten.
+    const bool cached = tap == "k" || tap == "v";
+    ErrorFigures& kept =
+        worst_[cached ? std::string(tap) + std::to_string(layer) : std::string(tap)];
+    if (!cached || bigger(drift, kept)) kept = drift;
+}
+
+ErrorFigures InputDrift::of(const StepArgs& args) const {
+    ErrorFigures worst;
+    for (const NamedTensor& tensor : step_tensors(args)) {
+        if (tensor.role == Role::input) take(std::string(tensor.name), worst);
+    }
+    if (step_id(args) == StepId::attention) {
+        const std::string layer = std::to_string(step_context(args).layer);
+        take("k" + layer, worst);
+        take("v" + layer, worst);
+    }
+    return worst;
+}
+
+void InputDrift::take(const std::string& name, ErrorFigures& worst) const {
+    const auto found = worst_.find(name);
+    if (found != worst_.end() && bigger(found->second, worst)) worst = found->second;
+}
+
+void LocalObserver::begin(PassComparison& pass) {
+    if (pass.pass != pass_number_) rows_seen_.clear();
+    pass_number_ = pass.pass;
+    pass_ = &pass;
+}
+
+Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Stream& stream) {
+    LOCKSTEP_ASSIGN(const StepRuns runs, run_step_on_all({request_.candidate, request_.floor,
+                                                          request_.truth, request_.model->dtype},
+                                                         args, stream));
+    const int layer = step_context(args).layer;
+    StepComparison step;
+    step.step = step_id(args);
+    step.input_drift = drift_.of(args);
+    const auto candidate = taps_of(request_.candidate, runs.candidate.args);
+    const auto floor = taps_of(request_.floor, runs.reference.args);
+    const auto truth = taps_of(request_.truth, runs.truth.args);
+    for (const NamedTensor& own : step_taps(args, unfused_outputs)) {
+        const Tensor* const tested = tap_of(candidate, own.name);
+        const Tensor* const noisy = tap_of(floor, own.name);
+        const Tensor* const exact = tap_of(truth, own.name);
+        if (tested && noisy && exact) {
+            step.taps.push_back(compare_tap(layer, step.step, own, *tested, *noisy, *exact));
+        } else {
+            step.only_in_one.emplace_back(own.name);
+        }
+    }
+    if (pass_->layers.empty() || pass_->layers.back().layer != layer)
+        pass_->layers.push_back({layer, {}});
+    pass_->layers.back().steps.push_back(std::move(step));
+    return report(layer, step_id(args));
+}
+
+TapComparison LocalObserver::compare_tap(int layer, StepId step, const NamedTensor& own,
+                                         const Tensor& tested, const Tensor& noisy,
+                                         const Tensor& exact) {
+    TapComparison tap;
+    tap.tensor = own.name;
+    tap.local = compare_tensors(tested, request_.reference.f32_activations ? exact : noisy);
+    tap.verdict = judge(tested, noisy, exact, request_.model->dtype);
+    tap.noise_floor = tap.verdict.reference;
+    tap.allclose_1e3 = tap.local.within_1e3 >= 1 && !tap.local.non_finite;
+    tap.position = position_of(tap.verdict.candidate.worst_index, own.tensor);
+    const Tensor drifted = candidate_rows(layer, step, own);
+    if (drifted.defined()) {
+        tap.drift = compare_tensors(drifted, own.tensor);
+        drift_.note(layer, own.name, tap.drift);
+        if (step == StepId::logits && own.name == "logits")
+            pass_->logits = compare_logits(drifted, own.tensor);
+    }
+    return tap;
+}
+
+// What the candidate, feeding itself, put out in the rows of this batch.
+Tensor LocalObserver::candidate_rows(int layer, StepId step, const NamedTensor& own) {
+    const TapRecord* const record = candidate_.find(pass_number_, layer, step, own.name);
+    if (!record) return {};
+    int64_t& seen = rows_seen_[{layer, step, std::string(own.name)}];
+    const int64_t rows = own.tensor.shape[0];
+    const Tensor batch = record->tensor.rows(seen, rows);
+    seen += rows;
+    return batch;
+}
+
+int64_t LocalObserver::position_of(int64_t worst_index, const Tensor& tap) const {
+    const int64_t rows = tap.shape[0];
+    const int64_t row = worst_index / std::max<int64_t>(1, tap.numel() / rows);
+    return pass_->first_row + pass_->rows - rows + row;
+}
+
+Status LocalObserver::report(int layer, StepId step) {
+    ++steps_done_;
+    if (!request_.progress) return {};
+    const bool go_on =
+        request_.progress({"layer " + std::to_string(layer) + ", " + std::string(step_name(step)),
+                           static_cast<double>(steps_done_) / static_cast<double>(steps_in_all_)});
+    return go_on ? Status() : fail(ErrorKind::cancelled, "the comparison was stopped");
+}
+
+}  // namespace lockstep

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Watches the reference's forward pass and runs each of its steps again, as candidate and as truth,
+// on what the reference was given. Internal to compare_paths().
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "core/inspect/comparison.h"
+#include "core/inspect/probe.h"
+
+namespace lockstep {
+
+// How far the inputs of a step have drifted apart by the time it runs, each path fed by itself.
+class InputDrift {
+  public:
+    void note(int layer, std::string_view tap, const ErrorFigures& drift);
+    // The worst of the step's inputs.
+    ErrorFigures of(const StepArgs& args) const;
+
+  private:
+    void take(const std::string& name, ErrorFigures& worst) const;
+    std::map<std::string, ErrorFigures> worst_;
+};
+
+class LocalObserver final : public StepObserver {
+  public:
+    // candidate: what the candidate put out when it fed itself. steps_in_all: for the progress.
+    LocalObserver(const CompareRequest& request, const Probe& candidate, size_t steps_in_all)
+        : request_(request), candidate_(candidate), steps_in_all_(steps_in_all) {}
+
+    // What follows is written to `pass`.
+    void begin(PassComparison& pass);
+    Status after_step(const StepArgs& args, bool unfused_outputs, Stream& stream) override;
+
+  private:
+    TapComparison compare_tap(int layer, StepId step, const NamedTensor& own, const Tensor& tested,
+                              const Tensor& noisy, const Tensor& exact);
+    Tensor candidate_rows(int layer, StepId step, const NamedTensor& own);
+    int64_t position_of(int64_t worst_index, const Tensor& tap) const;
+    Status report(int layer, StepId step);
+
+    const CompareRequest& request_;
+    const Probe& candidate_;
+    size_t steps_in_all_;
+    size_t steps_done_ = 0;
+    PassComparison* pass_ = nullptr;
+    int pass_number_ = -1;
+    std::map<std::tuple<int, StepId, std::string>, int64_t> rows_seen_;  // of each tap of this pass
+    InputDrift drift_;
+};
+
+}  // namespace lockstep

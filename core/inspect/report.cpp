@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/inspect/report.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace lockstep {
+namespace {
+
+OrderedJson tap_json(const TapComparison& tap) {
+    const ErrorFigures& local = tap.local;
+    return {
+        {"tensor", tap.tensor},
+        {"drift", {{"max", tap.drift.max_abs}, {"rms", tap.drift.rms}}},
+        {"local",
+         {{"max", local.max_abs},
+          {"rms", local.rms},
+          {"max_rel", local.max_rel},
+          {"cosine", local.cosine},
+          {"within_1e3", local.within_1e3},
+          {"ulp", local.max_ulp}}},
+        {"noise_floor", {{"max", tap.noise_floor.max_abs}, {"rms", tap.noise_floor.rms}}},
+        {"diverged", tap.verdict.diverged},
+    };
+}
+
+OrderedJson layers_json(const std::vector<LayerComparison>& layers) {
+    OrderedJson all = OrderedJson::array();
+    for (const LayerComparison& layer : layers) {
+        OrderedJson steps = OrderedJson::array();
+        for (const StepComparison& step : layer.steps) {
+            OrderedJson taps = OrderedJson::array();
+            for (const TapComparison& tap : step.taps) taps.push_back(tap_json(tap));
+            steps.push_back({{"step", step_name(step.step)}, {"taps", std::move(taps)}});
+        }
+        all.push_back({{"layer", layer.layer}, {"steps", std::move(steps)}});
+    }
+    return all;
+}
+
+// The worst of all passes.
+OrderedJson logits_json(const Comparison& comparison) {
+    LogitsComparison worst;
+    for (const PassComparison& pass : comparison.passes) {
+        worst.max_error = std::max(worst.max_error, pass.logits.max_error);
+        worst.kl = std::max(worst.kl, pass.logits.kl);
+        worst.top1_agree = std::min(worst.top1_agree, pass.logits.top1_agree);
+        worst.top5_overlap = std::min(worst.top5_overlap, pass.logits.top5_overlap);
+        worst.allclose_1e3 = worst.allclose_1e3 && pass.logits.allclose_1e3;
+    }
+    return {{"max_error", worst.max_error},
+            {"kl", worst.kl},
+            {"top1_agree", worst.top1_agree},
+            {"top5_overlap", worst.top5_overlap},
+            {"allclose_1e3", worst.allclose_1e3}};
+}
+
+OrderedJson divergence_json(const std::optional<Divergence>& first) {
+    if (!first) return nullptr;
+    return {{"layer", first->layer},       {"step", step_name(first->step)},
+            {"tensor", first->tensor},     {"position", first->position},
+            {"prompt", first->prompt + 1}, {"pass", first->pass}};
+}
+
+std::string short_number(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.2g", value);
+    return text;
+}
+
+const TapComparison* find_tap(const Comparison& comparison, const Divergence& where) {
+    for (const PassComparison& pass : comparison.passes) {
+        if (pass.prompt != where.prompt || pass.pass != where.pass) continue;
+        for (const LayerComparison& layer : pass.layers) {
+            for (const StepComparison& step : layer.steps) {
+                if (layer.layer != where.layer || step.step != where.step) continue;
+                for (const TapComparison& tap : step.taps) {
+                    if (tap.tensor == where.tensor && tap.verdict.diverged) return &tap;
+                }
+            }
+        }
+    }
+    return nullptr;
+}
+
+size_t layers_of(const Comparison& comparison) {
+    return comparison.passes.empty() ? 0 : comparison.passes.front().layers.size() - 2;
+}
+
+}  // namespace
+
+std::string layer_name(int layer, size_t layers_in_all) {
+    if (layer < 0) return "embed";
+    if (static_cast<size_t>(layer) >= layers_in_all) return "logits";
+    return "layer " + std::to_string(layer);
+}
+
+OrderedJson comparison_json(const Comparison& comparison,
+                            const std::vector<std::string>& prompt_texts) {
+    OrderedJson prompts = prompt_texts, tokens = comparison.prompts;
+    if (prompt_texts.size() == 1) {
+        prompts = prompt_texts.front();
+        tokens = comparison.prompts.front();
+    }
+    return {
+        {"model", comparison.model},
+        {"device", comparison.device},
+        {"dtype", comparison.dtype},
+        {"prompt", std::move(prompts)},
+        {"tokens", std::move(tokens)},
+        {"candidate", comparison.candidate},
+        {"reference", comparison.reference},
+        {"layers", layers_json(worst_layers(comparison))},
+        {"first_divergence", divergence_json(comparison.first)},
+        {"input_identical", comparison.input_identical},
+        {"drift_unexplained", comparison.drift_unexplained},
+        {"logits", logits_json(comparison)},
+        {"verdict", comparison.diverged() ? "diverged" : "match"},
+        {"diagnosis", OrderedJson::array()},
+        {"seconds", comparison.seconds},
+    };
+}
+
+std::string comparison_sentence(const Comparison& comparison) {
+    if (!comparison.first) {
+        const std::string match = comparison.candidate + " matches " + comparison.reference;
+        if (!comparison.drift_unexplained) return match + " in every step.";
+        return match +
+               " in every step when given the same inputs, but run by itself it drifts far "
+               "beyond rounding: look for state, a cache row or a position.";
+    }
+    const Divergence& first = *comparison.first;
+    const TapComparison* const tap = find_tap(comparison, first);
+    std::string text = comparison.candidate + " parts from " + comparison.reference + " in " +
+                       layer_name(first.layer, layers_of(comparison)) + ", " +
+                       std::string(step_name(first.step)) + ": " + first.tensor;
+    if (tap && tap->local.non_finite) {
+        text += " is not finite";
+    } else if (tap) {
+        text += " is off by " + short_number(tap->local.max_abs) + " (floor " +
+                short_number(tap->noise_floor.max_abs) + ")";
+    }
+    text += first.pass == 0 ? " at token " + std::to_string(first.position)
+                            : " in decode step " + std::to_string(first.pass);
+    return text + (comparison.input_identical ? ". Its input is identical."
+                                              : ". Its input had drifted already.");
+}
+
+}  // namespace lockstep

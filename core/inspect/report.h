@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A comparison as others read it: the JSON of `lockstep compare`, and one sentence.
+#pragma once
+
+#include <string>
+
+#include "core/base/json.h"
+#include "core/inspect/comparison.h"
+
+namespace lockstep {
+
+// {model, device, dtype, prompt, tokens, candidate, reference, layers: [{layer, steps: [{step,
+// taps:
+// [{tensor, drift: {max, rms}, local: {max, rms, max_rel, cosine, within_1e3, ulp}, noise_floor:
+// {max, rms}, diverged}]}]}], first_divergence: {layer, step, tensor, position} | null,
+// input_identical, logits: {max_error, kl, top1_agree, top5_overlap, allclose_1e3}, verdict,
+// diagnosis, seconds}. Figures are the worst over prompts and passes; infinities and NaN are
+// written as null. prompt_texts: of the request's prompts, in order.
+OrderedJson comparison_json(const Comparison& comparison,
+                            const std::vector<std::string>& prompt_texts);
+
+// "fused parts from reference in layer 3, qkv: k is off by 0.41 (floor 0.004). Its input is
+// identical."
+std::string comparison_sentence(const Comparison& comparison);
+
+// "embed", "layer 3", "logits"
+std::string layer_name(int layer, size_t layers_in_all);
+
+}  // namespace lockstep

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One step, run by several paths on the same inputs: what "local" means.
+#pragma once
+
+#include "kernels/kernel_path.h"
+#include "kernels/step_catalog.h"
+
+namespace lockstep {
+
+struct StepRuns {
+    SampleStep candidate;
+    SampleStep reference;  // the path whose error is the noise floor
+    SampleStep truth;
+};
+
+struct StepPaths {
+    const KernelPath& candidate;
+    const KernelPath& reference;
+    const KernelPath& truth;
+    DType model_dtype;  // activations of paths that are not f32_activations
+};
+
+// The values of a step's inputs for a path: activations in the path's dtype, outputs and the cache
+// rows that it must append poisoned with NaN, so that what a step leaves unwritten shows.
+Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype);
+
+// Gives each path the inputs of `args` (rounded to the model's dtype first, for all of them alike)
+// and runs it. `args` is only read.
+Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, Stream& stream);
+
+}  // namespace lockstep
