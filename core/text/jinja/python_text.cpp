@@ -22,8 +22,9 @@ std::string hex(const char* format, uint32_t value) {
 
 bool is_printable(char32_t value) {
     if (value < 0x7F) return value >= 0x20;
-    return value == 0xFFFD || (u_isgraph(static_cast<UChar32>(value)) &&
-                               u_charType(static_cast<UChar32>(value)) != U_FORMAT_CHAR);
+    const auto code_point = static_cast<UChar32>(value);
+    const auto type = u_charType(code_point);
+    return u_isgraph(code_point) && type != U_FORMAT_CHAR && type != U_PRIVATE_USE_CHAR;
 }
 
 std::string escaped(char32_t value) {
