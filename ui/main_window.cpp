@@ -5,6 +5,7 @@
 #include <QDropEvent>
 #include <QMenuBar>
 #include <QMimeData>
+#include <QSplitter>
 #include <QStackedWidget>
 #include <QToolBar>
 #include <QVBoxLayout>
@@ -13,6 +14,7 @@
 #include "ui/chat/chat_page.h"
 #include "ui/engine_thread.h"
 #include "ui/help_dialog.h"
+#include "ui/history/history_panel.h"
 #include "ui/models/model_picker.h"
 #include "ui/models/start_page.h"
 #include "ui/notice_bar.h"
@@ -49,9 +51,10 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
       actions_(std::make_unique<WindowActions>(this, *chat_)) {
     theme_->setChoice(store_->values().theme);
     library_.setFolder(modelsFolder(store_->values()));
-    build();
+    build(options.conversations_file);
     connectEngine();
     connectChat();
+    connectHistory();
     connectModels();
     connectActions();
     connect(store_, &SettingsStore::changed, this, &MainWindow::applySettings);
@@ -66,7 +69,7 @@ MainWindow::~MainWindow() {
     shutDown();
 }
 
-void MainWindow::build() {
+void MainWindow::build(const QString& conversations_file) {
     setObjectName(QStringLiteral("main_window"));
     picker_ = new ModelPicker(&library_, {actions_->open_file, actions_->open_folder});
     notice_ = new NoticeBar;
@@ -76,12 +79,18 @@ void MainWindow::build() {
     pages_ = new QStackedWidget;
     pages_->addWidget(start_);
     pages_->addWidget(chat_);
+    history_ = new HistoryPanel(conversations_file, chat_);
+    auto* beside = new QSplitter;
+    beside->addWidget(history_);
+    beside->addWidget(pages_);
+    beside->setStretchFactor(1, 1);
+    beside->setChildrenCollapsible(false);
     auto* central = new QWidget;
     auto* column = new QVBoxLayout(central);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
     for (QWidget* part :
-         std::initializer_list<QWidget*>{notice_, load_strip_, download_strip_, pages_})
+         std::initializer_list<QWidget*>{notice_, load_strip_, download_strip_, beside})
         column->addWidget(part);
     column->setStretch(3, 1);
     setCentralWidget(central);
@@ -132,6 +141,22 @@ void MainWindow::connectChat() {
         showContext(0);
         status_->setSpeed(0);
     });
+}
+
+void MainWindow::connectHistory() {
+    const auto show_panel = QStringLiteral("window/conversations");
+    const auto last = QStringLiteral("chat/conversation");
+    if (!history_->problem().isEmpty())
+        notice_->showNotice(NoticeBar::Kind::warning, tr("Conversations cannot be kept"),
+                            history_->problem());
+    connect(history_, &HistoryPanel::currentChanged, this,
+            [this, last](qint64 id) { store_->setState(last, id); });
+    connect(actions_->conversations, &QAction::toggled, this, [this, show_panel](bool on) {
+        store_->setState(show_panel, on);
+        refreshModelState();
+    });
+    actions_->conversations->setChecked(store_->state(show_panel, true).toBool());
+    history_->open(store_->state(last, 0).toLongLong());
 }
 
 void MainWindow::connectModels() {
@@ -219,6 +244,7 @@ bool MainWindow::shutDown() {
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
+    history_->saveNow();
     store_->setWindowGeometry(saveGeometry());
     store_->sync();
     hide();  // what remains to end takes a moment

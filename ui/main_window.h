@@ -18,6 +18,7 @@ namespace lockstep {
 
 class ChatPage;
 class EngineThread;
+class HistoryPanel;
 class ModelPicker;
 class NoticeBar;
 class ProgressStrip;
@@ -29,7 +30,8 @@ struct WindowActions;
 struct WindowOptions {
     QString settings_file = {};  // empty: the user's own
     DownloadTool download = {};
-    QString model = {};  // to open at start; empty: the last one
+    QString conversations_file = {};  // empty: the user's own
+    QString model = {};               // to open at start; empty: the last one
 };
 
 class MainWindow : public QMainWindow {
@@ -43,6 +45,7 @@ class MainWindow : public QMainWindow {
     const LoadedModel& modelInUse() const { return model_; }
     bool isLoading() const { return !loading_.isEmpty(); }
     ChatPage* chat() const { return chat_; }
+    HistoryPanel* history() const { return history_; }
     NoticeBar* notice() const { return notice_; }
     SettingsStore* settings() const { return store_; }
     SettingsDialog* openSettings();
@@ -56,9 +59,10 @@ class MainWindow : public QMainWindow {
     void changeEvent(QEvent* event) override;
 
   private:
-    void build();
+    void build(const QString& conversations_file);
     void connectEngine();
     void connectChat();
+    void connectHistory();
     void connectModels();
     void connectActions();
 
@@ -101,6 +105,7 @@ class MainWindow : public QMainWindow {
     ChatPage* chat_;
     std::unique_ptr<WindowActions> actions_;
     ModelPicker* picker_;
+    HistoryPanel* history_;
     NoticeBar* notice_;
     ProgressStrip *load_strip_, *download_strip_;
     QStackedWidget* pages_;

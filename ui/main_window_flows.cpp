@@ -8,6 +8,7 @@
 
 #include "ui/chat/chat_page.h"
 #include "ui/engine_thread.h"
+#include "ui/history/history_panel.h"
 #include "ui/main_window.h"
 #include "ui/models/model_picker.h"
 #include "ui/models/start_page.h"
@@ -118,6 +119,7 @@ void MainWindow::refreshModelState() {
     const QString path = first ? QDir(library_.folder()).filePath(first->path) : QString();
     start_->setInstalledPath(first && QFileInfo::exists(path) ? path : QString());
     pages_->setCurrentWidget(any || isLoading() ? static_cast<QWidget*>(chat_) : start_);
+    history_->setVisible(pages_->currentWidget() == chat_ && actions_->conversations->isChecked());
     for (QAction* action : {actions_->new_chat, actions_->export_chat, actions_->copy_answer})
         action->setVisible(pages_->currentWidget() == chat_);
 }

@@ -66,11 +66,15 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
       settings(make(window, "settings", "settings", QObject::tr("&Settings…"),
                     Qt::CTRL | Qt::Key_Comma)),
       quit(make(window, "quit", "close", QObject::tr("&Quit"), Qt::CTRL | Qt::Key_Q)),
+      conversations(make(window, "conversations", "sidebar", QObject::tr("&Conversations"),
+                         Qt::CTRL | Qt::Key_B)),
       stop(
           make(window, "stop", "stop", QObject::tr("&Stop the answer"), Qt::CTRL | Qt::Key_Period)),
       fused(make(window, "fused", "layers", QObject::tr("&Fused kernels"),
                  Qt::CTRL | Qt::SHIFT | Qt::Key_K)),
       help(make(window, "help", "info", QObject::tr("&Shortcuts and about"), Qt::Key_F1)) {
+    conversations->setCheckable(true);
+    conversations->setToolTip(QObject::tr("Show the conversations (Ctrl+B)"));
     fused->setCheckable(true);
     fused->setToolTip(
         QObject::tr("Fused kernels: off computes by the reference, from the next "
@@ -88,6 +92,8 @@ void WindowActions::fillMenus(QMenuBar* bar) const {
     file->addActions({export_chat});
     file->addSeparator();
     file->addActions({settings, quit});
+    QMenu* view = bar->addMenu(QObject::tr("&View"));
+    view->addActions({conversations});
     QMenu* answer = bar->addMenu(QObject::tr("&Answer"));
     answer->addActions({stop, copy_answer});
     answer->addSeparator();
@@ -97,6 +103,7 @@ void WindowActions::fillMenus(QMenuBar* bar) const {
 }
 
 void WindowActions::fillToolBar(QToolBar* bar, QWidget* model_picker) const {
+    addButton(bar, conversations, Qt::ToolButtonIconOnly);
     bar->addWidget(model_picker);
     addSpacer(bar);
     bar->addWidget(switchFor(fused));
@@ -104,8 +111,8 @@ void WindowActions::fillToolBar(QToolBar* bar, QWidget* model_picker) const {
 }
 
 QList<QAction*> WindowActions::all() const {
-    return {new_chat,    choose_model, open_file, open_folder, export_chat, stop,
-            copy_answer, fused,        settings,  help,        quit};
+    return {new_chat, choose_model, open_file, open_folder, export_chat, conversations,
+            stop,     copy_answer,  fused,     settings,    help,        quit};
 }
 
 }  // namespace lockstep

@@ -62,6 +62,7 @@ class WindowFixture {
         options.settings_file = settingsFile();
         options.download.program = QString::fromStdString(data_file("fetch_model").string());
         options.download.catalogue = QString::fromStdString(data_file("models.json").string());
+        options.conversations_file = path("conversations.sqlite");
         options.model = model;
         window_ = std::make_unique<MainWindow>(options);
         window_->resize(1000, 720);

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/history/history_panel.h"
+
+#include <QAction>
+#include <QHBoxLayout>
+#include <QLineEdit>
+#include <QListView>
+#include <QScopedValueRollback>
+#include <QToolButton>
+
+#include "ui/chat/chat_model.h"
+#include "ui/chat/chat_page.h"
+#include "ui/history/conversation_model.h"
+#include "ui/theme/icons.h"
+#include "ui/theme/labels.h"
+
+namespace lockstep {
+namespace {
+
+constexpr int save_within_ms = 1000;  // what a crash can lose
+
+QToolButton* iconButton(const char* icon, const QString& name) {
+    auto* button = new QToolButton;
+    button->setIcon(themedIcon(QLatin1String(icon)));
+    button->setToolTip(name);
+    button->setAccessibleName(name);
+    button->setAutoRaise(true);
+    button->setFocusPolicy(Qt::StrongFocus);
+    return button;
+}
+
+}  // namespace
+
+HistoryPanel::HistoryPanel(const QString& file, ChatPage* chat, QWidget* parent)
+    : QWidget(parent),
+      store_(file),
+      chat_(chat),
+      model_(new ConversationModel(&store_, this)),
+      list_(new QListView),
+      search_(new QLineEdit),
+      rename_(iconButton("edit", tr("Rename the conversation (F2)"))),
+      remove_(iconButton("delete", tr("Delete the conversation (Del)"))) {
+    setObjectName(QStringLiteral("history"));
+    layOut();
+    connectChat();
+    save_soon_.setSingleShot(true);
+    save_soon_.setInterval(save_within_ms);
+    connect(&save_soon_, &QTimer::timeout, this, &HistoryPanel::saveNow);
+    connect(search_, &QLineEdit::textChanged, this, [this](const QString& words) {
+        model_->setSearch(words);
+        select();
+    });
+    connect(list_, &QListView::clicked, this, &HistoryPanel::openRow);
+    connect(list_, &QListView::activated, this, &HistoryPanel::openRow);
+    connect(rename_, &QToolButton::clicked, this, [this] { list_->edit(list_->currentIndex()); });
+    connect(remove_, &QToolButton::clicked, this, &HistoryPanel::removeSelected);
+    auto* remove = new QAction(tr("Delete"), list_);
+    remove->setShortcut(QKeySequence::Delete);
+    remove->setShortcutContext(Qt::WidgetShortcut);
+    connect(remove, &QAction::triggered, this, &HistoryPanel::removeSelected);
+    list_->addAction(remove);
+}
+
+HistoryPanel::~HistoryPanel() = default;
+
+void HistoryPanel::layOut() {
+    const int unit = fontMetrics().height();
+    search_->setPlaceholderText(tr("Search"));
+    search_->setAccessibleName(tr("Search the conversations"));
+    search_->setClearButtonEnabled(true);
+    search_->addAction(themedIcon(QStringLiteral("search"), QPalette::PlaceholderText),
+                       QLineEdit::LeadingPosition);
+    list_->setModel(model_);
+    list_->setAccessibleName(tr("Conversations"));
+    list_->setFrameShape(QFrame::NoFrame);
+    list_->setEditTriggers(QAbstractItemView::EditKeyPressed);
+    list_->setTextElideMode(Qt::ElideRight);
+    list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    list_->setUniformItemSizes(true);
+    list_->setSpacing(unit / 6);
+    auto* buttons = new QHBoxLayout;
+    buttons->addWidget(headingLabel(tr("Conversations"), 1.0));
+    buttons->addStretch();
+    buttons->addWidget(rename_);
+    buttons->addWidget(remove_);
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(unit / 2, unit / 3, unit / 3, unit / 3);
+    column->addLayout(buttons);
+    column->addWidget(search_);
+    column->addWidget(list_, 1);
+    setMinimumWidth(unit * 11);
+}
+
+void HistoryPanel::connectChat() {
+    const auto changed = [this] {
+        if (!opening_ && !save_soon_.isActive()) save_soon_.start();
+    };
+    ChatModel* turns = chat_->model();
+    connect(turns, &QAbstractItemModel::rowsInserted, this, changed);
+    connect(turns, &QAbstractItemModel::rowsRemoved, this, changed);
+    connect(turns, &QAbstractItemModel::dataChanged, this, changed);
+    connect(chat_, &ChatPage::systemPromptChanged, this, changed);
+    connect(chat_, &ChatPage::answeringChanged, this, [this](bool answering) {
+        if (!answering && !opening_) saveNow();
+    });
+    // Before the page forgets what was said; the page saves what is left of an answer that it
+    // stops.
+    connect(turns, &QAbstractItemModel::modelAboutToBeReset, this, [this] {
+        if (!opening_) saveNow();
+    });
+    connect(chat_, &ChatPage::newChatStarted, this, [this] {
+        if (opening_) return;
+        current_ = 0;
+        save_soon_.stop();
+        list_->clearSelection();
+        Q_EMIT currentChanged(0);
+    });
+}
+
+void HistoryPanel::saveNow() {
+    save_soon_.stop();
+    Conversation conversation;
+    conversation.system_prompt = chat_->systemPrompt();
+    const ChatModel* turns = chat_->model();
+    for (int row = 0; row < turns->turns(); ++row) conversation.turns.append(turns->turn(row));
+    if (conversation.turns.isEmpty() || !store_.problem().isEmpty()) return;
+    const qint64 id = store_.save(current_, conversation);
+    if (id == 0) return;
+    const bool is_new = id != std::exchange(current_, id);
+    model_->refresh();
+    select();
+    if (is_new) Q_EMIT currentChanged(id);
+}
+
+void HistoryPanel::open(qint64 id) {
+    if (id == current_) return;
+    saveNow();
+    const std::optional<Conversation> conversation = store_.load(id);
+    if (!conversation) return;
+    const QScopedValueRollback<bool> opening(opening_, true);
+    chat_->newChat();  // stops a running answer, and the engine forgets
+    chat_->setSystemPrompt(conversation->system_prompt);
+    chat_->model()->setTurns(conversation->turns);
+    current_ = id;
+    save_soon_.stop();
+    select();
+    Q_EMIT currentChanged(id);
+}
+
+void HistoryPanel::openRow(const QModelIndex& index) {
+    if (const qint64 id = model_->idAt(index)) open(id);
+}
+
+void HistoryPanel::removeSelected() {
+    const QModelIndex index = list_->currentIndex();
+    const qint64 id = model_->idAt(index);
+    if (!id) return;
+    if (id == current_) {
+        const QScopedValueRollback<bool> opening(opening_, true);
+        chat_->newChat();
+        current_ = 0;
+        save_soon_.stop();
+        Q_EMIT currentChanged(0);
+    }
+    model_->remove(index);
+}
+
+void HistoryPanel::select() {
+    const QModelIndex index = model_->indexOf(current_);
+    if (index.isValid())
+        list_->setCurrentIndex(index);
+    else
+        list_->clearSelection();
+}
+
+}  // namespace lockstep
