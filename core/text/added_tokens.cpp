@@ -73,12 +73,14 @@ Place place_of(TextRange range, std::span<const TextRange> closed) {
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
     std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
     // char_traits compare bytes as unsigned. Of two with the same contents the first stands.
-    const auto content = [](const AddedToken& token) -> const std::string& {
-        return token.content;
+    const auto before = [](const AddedToken& a, const AddedToken& b) {
+        return a.content < b.content;
     };
-    std::ranges::stable_sort(tokens_, {}, content);
-    const auto same = std::ranges::unique(tokens_, {}, content);
-    tokens_.erase(same.begin(), same.end());
+    const auto same = [](const AddedToken& a, const AddedToken& b) {
+        return a.content == b.content;
+    };
+    std::stable_sort(tokens_.begin(), tokens_.end(), before);
+    tokens_.erase(std::unique(tokens_.begin(), tokens_.end(), same), tokens_.end());
     for (size_t i = 0; i < tokens_.size(); ++i) {
         TextRange& range = starting_[static_cast<uint8_t>(tokens_[i].content.front())];
         range = {range.last == 0 ? i : range.first, i + 1};
@@ -104,13 +106,14 @@ AddedTokens::Match AddedTokens::match_at(std::string_view text, size_t at,
             ++first;
         }
         if (at + length == text.size()) break;
-        const char next = text[at + length];
-        const auto bounds = std::ranges::equal_range(
-            first, last, static_cast<uint8_t>(next), {}, [length](const AddedToken& token) {
-                return static_cast<uint8_t>(token.content[length]);
-            });
-        first = bounds.begin();
-        last = bounds.end();
+        const auto next = static_cast<uint8_t>(text[at + length]);
+        const auto byte_of = [length](const AddedToken& token) {
+            return static_cast<uint8_t>(token.content[length]);
+        };
+        first = std::partition_point(
+            first, last, [&](const AddedToken& token) { return byte_of(token) < next; });
+        last = std::partition_point(
+            first, last, [&](const AddedToken& token) { return byte_of(token) == next; });
     }
     return longest;
 }

@@ -49,8 +49,11 @@ std::string with_sorted_marks(std::string_view text) {
     std::string result;
     result.reserve(text.size());
     std::vector<Mark> run;
+    const auto by_class = [](const Mark& a, const Mark& b) {
+        return a.combining_class < b.combining_class;
+    };
     const auto end_run = [&] {
-        if (run.size() > harmless_run) std::ranges::stable_sort(run, {}, &Mark::combining_class);
+        if (run.size() > harmless_run) std::stable_sort(run.begin(), run.end(), by_class);
         for (const Mark& mark : run) result += mark.bytes;
         run.clear();
     };
