@@ -3,6 +3,8 @@
 #include "kernels/cpu/fused_kernels.h"
 
 #include <cmath>
+#include <cstdlib>
+#include <string>
 #include <type_traits>
 
 #define HWY_WANT_SSE4 1
@@ -40,12 +42,27 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace lockstep {
+namespace {
 HWY_EXPORT(table);
+
+// Leaves Highway the named target and those below it; better ones have lower bits. False where this
+// build or CPU does not know the name.
+bool limit_targets(const std::string& name) {
+    for (int64_t target = 1; target > 0 && target <= HWY_SCALAR; target *= 2) {
+        if ((hwy::SupportedTargets() & target) == 0 || name != hwy::TargetName(target)) continue;
+        hwy::DisableTargets(target - 1);
+        return true;
+    }
+    return false;
+}
+}  // namespace
 
 const FusedKernels& fused_kernels() {
     static const FusedKernels best = [] {
+        const char* limit = std::getenv("LOCKSTEP_SIMD");
+        const bool limited = limit && limit_targets(limit);
         FusedKernels k = HWY_DYNAMIC_DISPATCH(table)();
-        k.product_bf16_pairs = avx512_bf16_product();
+        if (!limited) k.product_bf16_pairs = avx512_bf16_product();
         return k;
     }();
     return best;

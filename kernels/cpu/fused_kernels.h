@@ -102,7 +102,8 @@ struct FusedKernels {
                   const float* part_o, int64_t count);
 };
 
-// The best table for this CPU, chosen once.
+// The best table for this CPU, chosen once; the environment's LOCKSTEP_SIMD=SCALAR, SSE4, AVX2 or
+// AVX3 asks for a lesser one, without a dot product of bf16.
 const FusedKernels& fused_kernels();
 
 // kernels/cpu/fused_bf16_avx512.cpp: null where this CPU or build lacks AVX512_BF16.
