@@ -134,8 +134,9 @@ Result<ChatTemplate> ChatTemplate::compile(std::string_view source) {
             LOCKSTEP_TRY(says(program, probe(system, turns, false, turns), ""));
     LOCKSTEP_ASSIGN(made.supports_system_role_,
                     says(program, probe(true, false, false, true), "probe_system"));
-    LOCKSTEP_ASSIGN(made.supports_tools_,
-                    says(program, probe(false, false, true, true), "probe_tool"));
+    const auto with_tools = says(program, probe(false, false, true, true), "probe_tool");
+    made.supports_tools_ = with_tools.value_or(false);
+    if (!with_tools) made.tools_problem_ = with_tools.error().message;
     return made;
 }
 

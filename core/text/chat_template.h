@@ -64,8 +64,10 @@ class ChatTemplate {
     const std::string& source() const { return source_; }
     // False where it refuses a system message, or leaves one out.
     bool supports_system_role() const { return supports_system_role_; }
-    // False where it says nothing of tools that it is given.
+    // False where it says nothing of tools that it is given, or fails with them (tools_problem()).
     bool supports_tools() const { return supports_tools_; }
+    // Why it cannot run with tools, as compile() would say it; or empty.
+    const std::string& tools_problem() const { return tools_problem_; }
 
   private:
     struct Uncompiled {};
@@ -75,6 +77,7 @@ class ChatTemplate {
     std::shared_ptr<const jinja::Program> program_;
     bool supports_system_role_ = true;
     bool supports_tools_ = false;
+    std::string tools_problem_;
 };
 
 }  // namespace lockstep

@@ -12,6 +12,12 @@ namespace {
 
 constexpr auto generator = Sequence::Form::generator;
 
+// The items to go through; none of what is false: jinja2 looks before it walks.
+Result<std::vector<Value>> input_items(Runtime& runtime, const Arguments& arguments) {
+    if (!input_of(arguments).truth()) return std::vector<Value>();
+    return iterate(runtime, input_of(arguments));
+}
+
 // A filter or test with its arguments but for the first.
 struct Applied {
     Function function = nullptr;
@@ -44,7 +50,7 @@ Result<Applied> applied(const Arguments& arguments, size_t at, Function (*find)(
 
 Result<Value> map_attribute(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("map", 1, {"attribute", "default"}, 1));
-    LOCKSTEP_ASSIGN(auto items, iterate(runtime, input_of(arguments)));
+    LOCKSTEP_ASSIGN(auto items, input_items(runtime, arguments));
     for (Value& item : items) {
         LOCKSTEP_ASSIGN(item, attribute_path(runtime, item, given[0]));
         if (item.is_undefined()) item = given[1];
@@ -55,7 +61,7 @@ Result<Value> map_attribute(Runtime& runtime, const Arguments& arguments) {
 Result<Value> map(Runtime& runtime, const Arguments& arguments) {
     if (arguments.positional.size() < 2) return map_attribute(runtime, arguments);
     LOCKSTEP_ASSIGN(Applied filter, applied(arguments, 1, find_filter, "filter"));
-    LOCKSTEP_ASSIGN(auto items, iterate(runtime, input_of(arguments)));
+    LOCKSTEP_ASSIGN(auto items, input_items(runtime, arguments));
     for (Value& item : items) {
         LOCKSTEP_ASSIGN(item, filter.to(runtime, item));
     }
@@ -83,7 +89,7 @@ Result<Value> select(Runtime& runtime, const Arguments& arguments) {
     if (arguments.positional.size() > at) {
         LOCKSTEP_ASSIGN(test, applied(arguments, at, find_test, "test"));
     }
-    LOCKSTEP_ASSIGN(auto items, iterate(runtime, input_of(arguments)));
+    LOCKSTEP_ASSIGN(auto items, input_items(runtime, arguments));
     std::vector<Value> kept;
     for (Value& item : items) {
         LOCKSTEP_ASSIGN(const bool good, holds(runtime, item, attribute, test ? &*test : nullptr));

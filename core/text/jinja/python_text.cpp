@@ -122,7 +122,8 @@ class JsonWriter {
     Status write(const Value& value) {
         LOCKSTEP_TRY(runtime_.step());
         LOCKSTEP_TRY(runtime_.check_string(out.size()));
-        if (value.is_sequence()) return write_items(value.items());
+        const bool generator = value.is_form(Sequence::Form::generator);
+        if (value.is_sequence() && !generator) return write_items(value.items());
         if (value.is_dict()) return write_dict(value.as_dict());
         if (value.is_text())
             write_string(value.bytes());

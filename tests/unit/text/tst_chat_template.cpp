@@ -278,8 +278,6 @@ class TestChatTemplate : public QObject {
             "line 2: 'nope' is undefined");
         row("{% if messages[0].role == 'system' %}\n\n{{ 1 / 0 }}{% endif %}",
             "line 3: division by zero");
-        row("{% if tools %}\n{{ tools.x.y }}{% endif %}",
-            "line 2: list object has no attribute 'x'");
         row("{% if add_generation_prompt %}{{ 'a'.frob() }}{% endif %}",
             "line 1: str object has no attribute 'frob'");
         row("{% for x in", "line 1: this {% has no end %}");
@@ -305,6 +303,14 @@ class TestChatTemplate : public QObject {
         QVERIFY(!prompt);
         QCOMPARE(shown(prompt.error().message),
                  QString("the chat template refuses this conversation: No system here"));
+    }
+
+    void what_fails_with_tools_only_is_told_apart() {
+        const auto compiled = ChatTemplate::compile("x{% if tools %}\n{{ tools.x.y }}{% endif %}");
+        QVERIFY(compiled);
+        QVERIFY(!compiled->supports_tools());
+        QCOMPARE(shown(compiled->tools_problem()),
+                 QString("line 2: list object has no attribute 'x'"));
     }
 
     void bad_inputs_are_errors() {
