@@ -53,7 +53,7 @@ struct LinearShape {
     bool has_bias = false;
     int64_t m = 0, k = 0, n = 0;
     int64_t x_stride = 0, weight_stride = 0, y_stride = 0;
-    auto operator<=>(const LinearShape&) const = default;
+    auto operator<=>(const LinearShape&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 template <class Desc>

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "kernels/cpu/operands.h"
+#include "kernels/cpu/reference_rows.h"
 #include "kernels/cpu/rounding.h"
 
 namespace lockstep {
@@ -71,7 +71,6 @@ struct Call {
             for (int64_t t = begin; t < end; ++t) body(t, thread);
         });
     }
-    float round(float value) const { return rounded(value, dtype); }
 };
 
 // LlamaRMSNorm: f32 inside, rounded before it is multiplied with the weight, and after.
@@ -87,13 +86,7 @@ Tensor rms_norm(const Call& call, const Tensor& x, const Tensor& weight, float e
         float* w = call.workspace.row(thread, 1, columns);
         widen(row_bytes_of(x, t), x.dtype, columns, row);
         widen(weight.data, weight.dtype, columns, w);
-        double squares = 0;
-        for (int64_t i = 0; i < columns; ++i) squares += static_cast<double>(row[i] * row[i]);
-        const auto variance = static_cast<float>(squares / static_cast<double>(columns));
-        const float scale = 1 / std::sqrt(variance + eps);
-        for (int64_t i = 0; i < columns; ++i) row[i] *= scale;
-        round_in_place(row, columns, call.dtype);
-        for (int64_t i = 0; i < columns; ++i) row[i] *= w[i];
+        rms_norm_row(row, w, columns, eps, call.dtype);
         narrow(row, columns, call.dtype, row_bytes_of(normed, t));
     });
     return normed;
@@ -107,7 +100,7 @@ void add_residual(const Call& call, const Tensor& residual, const Tensor& out) {
         float* term = call.workspace.row(thread, 1, columns);
         widen(row_bytes_of(out, t), call.dtype, columns, sum);
         widen(row_bytes_of(residual, t), call.dtype, columns, term);
-        for (int64_t i = 0; i < columns; ++i) sum[i] += term[i];
+        add_row(sum, term, columns);
         narrow(sum, columns, call.dtype, row_bytes_of(out, t));
     });
 }
@@ -117,46 +110,43 @@ char* head_bytes(const Tensor& tensor, int64_t row, int64_t head) {
            dtype_bytes(tensor.dtype, row * tensor.stride[0] + head * tensor.stride[1]);
 }
 
-// [T, heads * D] into rows [first, first + T) of a [.., heads, D] tensor.
-void place_heads(const Call& call, const Tensor& from, const Tensor& to, int64_t first) {
+// One row of a projection, [heads * D], into a row of a [.., heads, D] tensor.
+void place_row(const Tensor& from, int64_t t, const Tensor& to, int64_t row) {
     if (!to.defined()) return;
-    const int64_t head_dim = to.shape[2];
-    const auto bytes = static_cast<size_t>(dtype_bytes(call.dtype, head_dim));
-    for (int64_t t = 0; t < from.shape[0]; ++t) {
-        const char* source = row_of<char>(from, 0) + dtype_bytes(call.dtype, t * from.stride[0]);
-        for (int64_t head = 0; head < to.shape[1]; ++head)
-            std::memcpy(head_bytes(to, first + t, head), source + static_cast<size_t>(head) * bytes,
-                        bytes);
-    }
+    const auto bytes = static_cast<size_t>(dtype_bytes(to.dtype, to.shape[2]));
+    const char* source = static_cast<const char*>(row_bytes_of(from, t));
+    for (int64_t head = 0; head < to.shape[1]; ++head)
+        std::memcpy(head_bytes(to, row, head), source + static_cast<size_t>(head) * bytes, bytes);
 }
 
-// apply_rotary_pos_emb: (x * cos) + (rotate_half(x) * sin), cos and sin rounded, each product and
-// the sum rounded. Rotates heads in place, of rows [first, first + rows).
-void rotate(const Call& call, const QkvArgs& args, const Tensor& x, int64_t first,
-            int64_t position) {
-    const int64_t head_dim = x.shape[2];
-    const int64_t half = head_dim / 2;
-    call.for_rows(args.hidden.shape[0], [&](int64_t t, int thread) {
-        float* cosine = call.workspace.row(thread, 0, half);
-        float* sine = call.workspace.row(thread, 1, half);
-        float* head_row = call.workspace.row(thread, 2, head_dim);
-        std::copy_n(row_of<float>(args.rope_cos, position + t), half, cosine);
-        std::copy_n(row_of<float>(args.rope_sin, position + t), half, sine);
-        round_in_place(cosine, half, call.dtype);
-        round_in_place(sine, half, call.dtype);
-        for (int64_t head = 0; head < x.shape[1]; ++head) {
-            char* memory = head_bytes(x, first + t, head);
-            widen(memory, call.dtype, head_dim, head_row);
-            for (int64_t i = 0; i < half; ++i) {
-                const float low = head_row[i];
-                const float high = head_row[i + half];
-                head_row[i] = call.round(low * cosine[i]) + call.round(-high * sine[i]);
-                head_row[i + half] = call.round(high * cosine[i]) + call.round(low * sine[i]);
-            }
-            narrow(head_row, head_dim, call.dtype, memory);
+// apply_rotary_pos_emb of one row, with the angles of `position`, rounded as the tensors are.
+class Rotation {
+  public:
+    Rotation(const Call& call, const QkvArgs& args, int64_t position, int thread)
+        : dtype_(call.dtype), half_(args.rope_cos.shape[1]) {
+        cosine_ = call.workspace.row(thread, 0, half_);
+        sine_ = call.workspace.row(thread, 1, half_);
+        head_ = call.workspace.row(thread, 2, 2 * half_);
+        std::copy_n(row_of<float>(args.rope_cos, position), half_, cosine_);
+        std::copy_n(row_of<float>(args.rope_sin, position), half_, sine_);
+        round_in_place(cosine_, half_, dtype_);
+        round_in_place(sine_, half_, dtype_);
+    }
+
+    void rotate(const Tensor& from, int64_t t, const Tensor& to, int64_t row) const {
+        const char* source = static_cast<const char*>(row_bytes_of(from, t));
+        for (int64_t head = 0; head < to.shape[1]; ++head) {
+            widen(source + dtype_bytes(dtype_, head * 2 * half_), dtype_, 2 * half_, head_);
+            rotate_row(head_, cosine_, sine_, half_, dtype_);
+            narrow(head_, 2 * half_, dtype_, head_bytes(to, row, head));
         }
-    });
-}
+    }
+
+  private:
+    DType dtype_;
+    int64_t half_;
+    float *cosine_, *sine_, *head_;
+};
 
 using Chosen = std::optional<Products>;
 
@@ -192,13 +182,14 @@ Status qkv(const QkvArgs& args, Stream& stream, Chosen products) {
     LOCKSTEP_TRY(call.linear(normed, args.q_proj, args.q_bias, q));
     LOCKSTEP_TRY(call.linear(normed, args.k_proj, args.k_bias, k));
     LOCKSTEP_TRY(call.linear(normed, args.v_proj, args.v_bias, v));
-    place_heads(call, q, args.q_pre_rope, 0);
-    place_heads(call, k, args.k_pre_rope, 0);
-    place_heads(call, q, args.q, 0);
-    place_heads(call, k, args.k_cache, position);
-    place_heads(call, v, args.v_cache, position);
-    rotate(call, args, args.q, 0, position);
-    rotate(call, args, args.k_cache, position, position);
+    call.for_rows(rows, [&](int64_t t, int thread) {
+        const Rotation rotation(call, args, position + t, thread);
+        place_row(q, t, args.q_pre_rope, t);
+        place_row(k, t, args.k_pre_rope, t);
+        rotation.rotate(q, t, args.q, t);
+        rotation.rotate(k, t, args.k_cache, position + t);
+        place_row(v, t, args.v_cache, position + t);
+    });
     return {};
 }
 
@@ -218,9 +209,7 @@ void multiply_silu(const Call& call, const Tensor& up, const Tensor& mlp) {
         float* y = call.workspace.row(thread, 1, columns);
         widen(row_bytes_of(mlp, t), call.dtype, columns, x);
         widen(row_bytes_of(up, t), call.dtype, columns, y);
-        for (int64_t i = 0; i < columns; ++i) x[i] = x[i] / (1 + std::exp(-x[i]));
-        round_in_place(x, columns, call.dtype);
-        for (int64_t i = 0; i < columns; ++i) x[i] *= y[i];
+        silu_row(x, y, columns, call.dtype);
         narrow(x, columns, call.dtype, row_bytes_of(mlp, t));
     });
 }

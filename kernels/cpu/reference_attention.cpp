@@ -3,11 +3,11 @@
 // f32 and rounded, times V in f32 and rounded. Keys that the causal mask hides have weight 0 there;
 // here they are left out where a whole block of rows does not see them.
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "kernels/cpu/operands.h"
 #include "kernels/cpu/reference.h"
+#include "kernels/cpu/reference_rows.h"
 #include "kernels/cpu/rounding.h"
 
 namespace lockstep {
@@ -125,7 +125,7 @@ class Attention {
                    AttentionScratch::Thread& own) const {
         for (int64_t i = 0; i < item.rows; ++i) {
             const int64_t seen = position_ + item.row(i) + 1;
-            softmax_row(scores + i * keys, seen);
+            softmax_row(scores + i * keys, seen, args_.scale, dtype_);
             std::fill(scores + i * keys + seen, scores + (i + 1) * keys, 0.0f);
         }
         if (factor_dtype_ == DType::f32) {
@@ -135,19 +135,6 @@ class Attention {
         uint16_t* weights = with_room(own.weights, item.rows * keys);
         narrow(scores, item.rows * keys, dtype_, weights);
         return {weights, keys};
-    }
-
-    void softmax_row(float* scores, int64_t count) const {
-        round_in_place(scores, count, dtype_);
-        for (int64_t i = 0; i < count; ++i) scores[i] *= args_.scale;
-        round_in_place(scores, count, dtype_);
-        const float highest = *std::max_element(scores, scores + count);
-        float total = 0;
-        for (int64_t i = 0; i < count; ++i) {
-            scores[i] = std::exp(scores[i] - highest);
-            total += scores[i];
-        }
-        for (int64_t i = 0; i < count; ++i) scores[i] /= total;
     }
 
     const AttentionArgs& args_;

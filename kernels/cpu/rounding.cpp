@@ -5,12 +5,22 @@
 #include <array>
 #include <cstring>
 
+#include "kernels/cpu/on_best_target.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 namespace lockstep {
 namespace {
+
+// dtype.h's, without a branch: vectors have none.
+[[gnu::always_inline]] inline uint16_t bf16_from_float_branchless(float value) {
+    const auto bits = std::bit_cast<uint32_t>(value);
+    const uint32_t nearest = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const uint32_t quiet = (bits >> 16) | 0x40u;
+    return static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? quiet : nearest);
+}
 
 void widen_f16_plain(const uint16_t* from, int64_t count, float* to) {
     std::transform(from, from + count, to, float_from_f16);
@@ -23,7 +33,8 @@ void narrow_f16_plain(const float* from, int64_t count, uint16_t* to) {
 #if defined(__x86_64__)
 
 bool has_f16c() {
-    static const bool yes = __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+    // Older compilers cannot ask for F16C; whatever has AVX2 has it.
+    static const bool yes = __builtin_cpu_supports("avx2");
     return yes;
 }
 
@@ -69,7 +80,9 @@ void widen(const void* from, DType dtype, int64_t count, float* to) {
     if (dtype == DType::f32) {
         std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
     } else if (dtype == DType::bf16) {
-        std::transform(halves, halves + count, to, float_from_bf16);
+        on_best_target([&]() __attribute__((always_inline)) {
+            for (int64_t i = 0; i < count; ++i) to[i] = float_from_bf16(halves[i]);
+        });
     } else if (dtype == DType::f16) {
         const int64_t done = has_f16c() ? widen_f16_by_8(halves, count, to) : 0;
         widen_f16_plain(halves + done, count - done, to + done);
@@ -81,7 +94,9 @@ void narrow(const float* from, int64_t count, DType dtype, void* to) {
     if (dtype == DType::f32) {
         std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
     } else if (dtype == DType::bf16) {
-        std::transform(from, from + count, halves, bf16_from_float);
+        on_best_target([&]() __attribute__((always_inline)) {
+            for (int64_t i = 0; i < count; ++i) halves[i] = bf16_from_float_branchless(from[i]);
+        });
     } else if (dtype == DType::f16) {
         const int64_t done = has_f16c() ? narrow_f16_by_8(from, count, halves) : 0;
         narrow_f16_plain(from + done, count - done, halves + done);
@@ -90,8 +105,10 @@ void narrow(const float* from, int64_t count, DType dtype, void* to) {
 
 void round_in_place(float* values, int64_t count, DType dtype) {
     if (dtype == DType::bf16) {
-        std::transform(values, values + count, values,
-                       [](float value) { return rounded(value, DType::bf16); });
+        on_best_target([&]() __attribute__((always_inline)) {
+            for (int64_t i = 0; i < count; ++i)
+                values[i] = float_from_bf16(bf16_from_float_branchless(values[i]));
+        });
     } else if (dtype == DType::f16) {
         // By way of a few halves at a time, to have the machine's conversions.
         std::array<uint16_t, 64> halves;

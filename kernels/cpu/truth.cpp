@@ -8,6 +8,7 @@
 
 #include "kernels/cpu/cpu_stream.h"
 #include "kernels/cpu/exact_dot.h"
+#include "kernels/cpu/on_best_target.h"
 #include "kernels/cpu/operands.h"
 #include "kernels/cpu/rounding.h"
 #include "kernels/kernel_path.h"
@@ -163,29 +164,35 @@ Status qkv(const QkvArgs& args, Stream& any_stream) {
     return {};
 }
 
+// sums += weight * v
+void add_weighted(double weight, const float* v, int64_t count, double* sums) {
+    on_best_target([&]() __attribute__((always_inline)) {
+        for (int64_t i = 0; i < count; ++i) sums[i] += weight * static_cast<double>(v[i]);
+    });
+}
+
 // One row of one head: its keys are rows [0, keys) of the cache.
 void attend(const AttentionArgs& args, int64_t row, int64_t head, int64_t keys,
-            std::vector<double>& scores_room, std::vector<double>& sums_room) {
+            TruthScratch::Thread& own) {
     const int64_t group = head / (args.q.shape[1] / args.k_cache.shape[1]);
     const int64_t head_dim = args.q.shape[2];
-    double* scores = with_room(scores_room, keys);
-    double* sums = with_room(sums_room, head_dim);
-    const float* q = head_of<float>(args.q, row, head);
+    double* scores = with_room(own.other_sums, keys);
+    double* sums = with_room(own.sums, head_dim);
+    const double* q =
+        expand(head_of<float>(args.q, row, head), DType::f32, head_dim, own.narrow_row, own.row);
+    exact_dots(q, head_of<float>(args.k_cache, 0, group), args.k_cache.stride[0], keys, head_dim,
+               scores);
     double highest = -HUGE_VAL;
     for (int64_t key = 0; key < keys; ++key) {
-        const float* k = head_of<float>(args.k_cache, key, group);
-        double score = 0;
-        for (int64_t i = 0; i < head_dim; ++i) score += static_cast<double>(q[i]) * k[i];
-        scores[key] = score * args.scale;
+        scores[key] *= args.scale;
         highest = std::max(highest, scores[key]);
     }
     double total = 0;
     std::fill_n(sums, head_dim, 0.0);
     for (int64_t key = 0; key < keys; ++key) {
         const double weight = std::exp(scores[key] - highest);
-        const float* v = head_of<float>(args.v_cache, key, group);
         total += weight;
-        for (int64_t i = 0; i < head_dim; ++i) sums[i] += weight * v[i];
+        add_weighted(weight, head_of<float>(args.v_cache, key, group), head_dim, sums);
     }
     float* out = row_of<float>(args.attn, row) + head * head_dim;
     for (int64_t i = 0; i < head_dim; ++i) out[i] = static_cast<float>(sums[i] / total);
@@ -202,7 +209,7 @@ Status attention(const AttentionArgs& args, Stream& any_stream) {
             TruthScratch::Thread& own = scratch.threads[static_cast<size_t>(thread)];
             for (int64_t item = first; item < last; ++item) {
                 const int64_t row = item / heads;
-                attend(args, row, item % heads, position + row + 1, own.row, own.sums);
+                attend(args, row, item % heads, position + row + 1, own);
             }
         });
     return {};
