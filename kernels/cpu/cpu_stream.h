@@ -18,8 +18,6 @@ class CpuStream final : public Stream {
 };
 
 // The stream a CPU step was given. Paths for a device only ever see streams of that device.
-inline CpuStream& cpu_stream(Stream& stream) {
-    return static_cast<CpuStream&>(stream);
-}
+inline CpuStream& cpu_stream(Stream& stream) { return static_cast<CpuStream&>(stream); }
 
 }  // namespace lockstep
