@@ -108,7 +108,8 @@ class Trie {
   public:
     Trie(std::string_view bytes, size_t replacements) : replacements_(replacements) {
         units_.resize(bytes.size() / sizeof(uint32_t));
-        std::memcpy(units_.data(), bytes.data(), units_.size() * sizeof(uint32_t));
+        if (!units_.empty())
+            std::memcpy(units_.data(), bytes.data(), units_.size() * sizeof(uint32_t));
         states_.resize(units_.size());
     }
 
