@@ -6,14 +6,18 @@
 #include "kernels/cpu/fused_kernels.h"
 
 #if defined(__x86_64__)
+#if !defined(__clang__)
 // GCC 12 warns of the header's own "undefined" vectors (bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 #include <algorithm>
 
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+// By function rather than by file: what the standard headers inline must run on any CPU.
+#define LOCKSTEP_AVX512_BF16 \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+#define LOCKSTEP_AVX512_BF16_INLINE LOCKSTEP_AVX512_BF16 inline __attribute__((always_inline))
 
 namespace lockstep {
 namespace {
@@ -21,20 +25,20 @@ namespace {
 constexpr int tile_rows = 6;
 constexpr int64_t lanes = 32;  // of bf16
 
-inline __attribute__((always_inline)) __m512bh load(const uint16_t* p) {
+LOCKSTEP_AVX512_BF16_INLINE __m512bh load(const uint16_t* p) {
     return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p));
 }
-inline __attribute__((always_inline)) __m512bh load_part(const uint16_t* p, __mmask32 mask) {
+LOCKSTEP_AVX512_BF16_INLINE __m512bh load_part(const uint16_t* p, __mmask32 mask) {
     return reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(mask, p));
 }
 
 // (a0+a2, b0+b2, a1+a3, b1+b3) of each block of four lanes
-inline __attribute__((always_inline)) __m512 sum_pairs(__m512 a, __m512 b) {
+LOCKSTEP_AVX512_BF16_INLINE __m512 sum_pairs(__m512 a, __m512 b) {
     return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
 }
 
 // The sums over lanes of four vectors.
-inline __attribute__((always_inline)) __m128 sum_of_each(__m512 a, __m512 b, __m512 c, __m512 d) {
+LOCKSTEP_AVX512_BF16_INLINE __m128 sum_of_each(__m512 a, __m512 b, __m512 c, __m512 d) {
     const __m512d ab = _mm512_castps_pd(sum_pairs(a, b));
     const __m512d cd = _mm512_castps_pd(sum_pairs(c, d));
     const __m512 blocks = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
@@ -44,15 +48,15 @@ inline __attribute__((always_inline)) __m128 sum_of_each(__m512 a, __m512 b, __m
     return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-inline __attribute__((always_inline)) void store_sums(const __m512* sums, float* out, bool add) {
+LOCKSTEP_AVX512_BF16_INLINE void store_sums(const __m512* sums, float* out, bool add) {
     __m128 sum = sum_of_each(sums[0], sums[1], sums[2], sums[3]);
     if (add) sum = _mm_add_ps(_mm_loadu_ps(out), sum);
     _mm_storeu_ps(out, sum);
 }
 
 // One row of weights, depth [from, to).
-inline __attribute__((always_inline)) __m512 line(const uint16_t* a, const uint16_t* w,
-                                                  int64_t from, int64_t to) {
+LOCKSTEP_AVX512_BF16_INLINE __m512 line(const uint16_t* a, const uint16_t* w, int64_t from,
+                                        int64_t to) {
     __m512 sum = _mm512_setzero_ps();
     int64_t k = from;
     for (; k + lanes <= to; k += lanes) {
@@ -68,7 +72,8 @@ inline __attribute__((always_inline)) __m512 line(const uint16_t* a, const uint1
 
 // One row x 4 columns, a column after the other: the weights come as one stream, which the prefetch
 // asks for a little ahead.
-void lines(const uint16_t* a, const uint16_t* const* b, int64_t depth, float* c) {
+LOCKSTEP_AVX512_BF16 void lines(const uint16_t* a, const uint16_t* const* b, int64_t depth,
+                                float* c) {
     const int64_t part = depth_part(depth);
     constexpr int64_t most_parts = 8;
     __m512 sums[most_parts][4];
@@ -87,9 +92,9 @@ void lines(const uint16_t* a, const uint16_t* const* b, int64_t depth, float* c)
 
 // Rows [0, rows) x 4 columns x depth [from, to).
 template <int rows>
-inline __attribute__((always_inline)) void tile(const uint16_t* __restrict a, int64_t a_stride,
-                                                const uint16_t* const* b, int64_t from, int64_t to,
-                                                float* __restrict c, bool add) {
+LOCKSTEP_AVX512_BF16_INLINE void tile(const uint16_t* __restrict a, int64_t a_stride,
+                                      const uint16_t* const* b, int64_t from, int64_t to,
+                                      float* __restrict c, bool add) {
     const uint16_t* __restrict b0 = b[0];
     const uint16_t* __restrict b1 = b[1];
     const uint16_t* __restrict b2 = b[2];
@@ -131,8 +136,9 @@ inline __attribute__((always_inline)) void tile(const uint16_t* __restrict a, in
 }
 
 template <int rows>
-void tile_of(int64_t wanted, const uint16_t* a, int64_t a_stride, const uint16_t* const* b,
-             int64_t from, int64_t to, float* c, bool add) {
+LOCKSTEP_AVX512_BF16 void tile_of(int64_t wanted, const uint16_t* a, int64_t a_stride,
+                                  const uint16_t* const* b, int64_t from, int64_t to, float* c,
+                                  bool add) {
     if constexpr (rows > 1) {
         if (wanted < rows) {
             tile_of<rows - 1>(wanted, a, a_stride, b, from, to, c, add);
@@ -142,7 +148,7 @@ void tile_of(int64_t wanted, const uint16_t* a, int64_t a_stride, const uint16_t
     tile<rows>(a, a_stride, b, from, to, c, add);
 }
 
-void product(const PanelProduct& p) {
+LOCKSTEP_AVX512_BF16 void product(const PanelProduct& p) {
     const auto* a = static_cast<const uint16_t*>(p.a);
     const auto* b = reinterpret_cast<const uint16_t* const*>(p.b);
     const int64_t part = depth_part(p.depth);
@@ -173,7 +179,6 @@ PanelFunction avx512_bf16_product() {
 
 }  // namespace lockstep
 
-#pragma GCC pop_options
 #else
 namespace lockstep {
 PanelFunction avx512_bf16_product() {

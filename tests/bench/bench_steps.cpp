@@ -69,7 +69,7 @@ struct Call {
 Result<std::vector<Call>> forward_pass(const Model& model, const SampleOptions& options) {
     const auto make = [&](StepId step, StepShape shape) -> Result<Call> {
         LOCKSTEP_ASSIGN(SampleStep sample, make_sample_step(step, shape, options));
-        return Call{std::move(sample.args), std::move(sample.buffers), {}};
+        return Call{sample.args, std::move(sample.buffers), {}};
     };
     std::vector<Call> layer_0, all;
     for (StepId step :
