@@ -11,7 +11,7 @@ namespace {
 // Multiplications and additions that a step may take at a time, so that a stop which comes during
 // it waits for some 20 ms at the most. Truth's plain loops are slower than the other paths'
 // products.
-constexpr int64_t truth_step_flops = 80'000'000;
+constexpr int64_t truth_step_flops = 40'000'000;
 constexpr int64_t step_flops_budget = 2'000'000'000;
 constexpr int64_t largest_batch = 512;
 

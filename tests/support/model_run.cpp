@@ -53,6 +53,12 @@ void ErrorSum::add(std::span<const float> values, std::span<const float> expecte
     }
 }
 
+void ErrorSum::add_figures(double rms, double max, int64_t count) {
+    max_ = std::max(max_, max);
+    squares_ += rms * rms * static_cast<double>(count);
+    count_ += static_cast<size_t>(count);
+}
+
 double ErrorSum::rms() const {
     return count_ ? std::sqrt(squares_ / static_cast<double>(count_)) : 0;
 }

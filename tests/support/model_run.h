@@ -25,6 +25,8 @@ Result<ModelRun> run_model(const std::shared_ptr<const Model>& model, const Kern
 class ErrorSum {
   public:
     void add(std::span<const float> values, std::span<const float> expected);
+    // Figures of somebody else's: `count` elements whose errors have this RMS and maximum.
+    void add_figures(double rms, double max, int64_t count);
     double rms() const;
     double max() const { return max_; }  // infinity where a value is not finite or is missing
 

@@ -4,8 +4,9 @@
 Run: python make_smollm2.py SmolLM2-135M-Instruct.Q4_1.gguf   (needs torch, transformers, gguf)
 
 For every prompt: the templated ids and 64 greedy tokens in float32, with how far the second choice was
-behind. For the first ten: a sample of each layer's hidden (last rows, every 16th channel) and of the last
-row's logits (the 50 largest and 200 others), in float32 and in bfloat16."""
+behind. For the first ten also, in float32, a sample of each layer's hidden (last rows, every 16th channel)
+and of the last row's logits (the 50 largest and 200 others); and how far bfloat16 is from float32: over
+whole tensors, for few elements tell little where one of them is ten thousand times as large as the others."""
 import copy
 import pathlib
 import sys
@@ -57,6 +58,14 @@ def greedy(model, ids):
     return chosen, leads
 
 
+def error(rounded, exact):
+    return (rounded.double() - exact.double()).abs()
+
+
+def rms(errors):
+    return errors.square().mean(-1).sqrt()
+
+
 def sample_ids(logits):
     others = torch.arange(200) * (logits.numel() // 200)
     return torch.unique(torch.cat([logits.topk(50).indices, others]))
@@ -87,9 +96,11 @@ def main(path):
             entry |= {
                 "logits_ids": golden.add(picked),
                 "logits_f32": golden.add(exact_logits[-1][picked]),
-                "logits_bf16": golden.add(rounded_logits[-1][picked]),
                 "hidden_f32": golden.add(exact_hidden[:, -LAST_ROWS:, ::CHANNEL_STEP]),
-                "hidden_bf16": golden.add(rounded_hidden[:, -LAST_ROWS:, ::CHANNEL_STEP]),
+                "bf16_hidden_rms": golden.add(rms(error(rounded_hidden, exact_hidden))),  # [L + 1, T]
+                "bf16_hidden_max": golden.add(error(rounded_hidden, exact_hidden).amax((1, 2))),
+                "bf16_logits_rms": golden.add(rms(error(rounded_logits, exact_logits))),  # [T]
+                "bf16_logits_max": golden.add(error(rounded_logits, exact_logits).amax()[None]),
             }
         prompts.append(entry)
         print(index, repr(tokenizer.decode(chosen)), min(leads), flush=True)

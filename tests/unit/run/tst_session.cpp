@@ -2,13 +2,29 @@
 // What a session remembers, and that the forward pass gives the same whatever way its tokens come.
 #include <QtTest>
 #include <atomic>
-#include <cstring>
+#include <cstdlib>
+#include <new>
 
 #include "tests/support/model_run.h"
 #include "tests/support/tiny_model.h"
 
 using namespace lockstep;
 using namespace lockstep::test;
+
+// Counts what the whole program allocates.
+static std::atomic<int64_t> allocations = 0;
+
+void* operator new(size_t bytes) {
+    ++allocations;
+    if (void* data = std::malloc(bytes ? bytes : 1)) return data;
+    throw std::bad_alloc();
+}
+void operator delete(void* data) noexcept {
+    std::free(data);
+}
+void operator delete(void* data, size_t) noexcept {
+    std::free(data);
+}
 
 namespace {
 
@@ -236,6 +252,21 @@ class TestSession : public QObject {
         QVERIFY(!Forward::run(*used, kernel_paths(DeviceKind::cpu)[0], ids(2), options));
         QCOMPARE(observer.count, 4);
         QVERIFY(used->tokens().empty());
+    }
+
+    void a_fused_token_allocates_nothing() {
+        const KernelPath* fused = find_kernel_path(DeviceKind::cpu, "fused");
+        if (!fused) QSKIP("this build has no fused path");
+        const auto used = session();
+        const std::vector<int32_t> tokens = ids(40);
+        for (size_t i = 0; i < 8; ++i)
+            QVERIFY(Forward::run(*used, *fused, std::span(tokens).subspan(i, 1), {}));
+        const int64_t before = allocations;
+        for (size_t i = 8; i < 40; ++i) {
+            if (!Forward::run(*used, *fused, std::span(tokens).subspan(i, 1), {})) QFAIL("failed");
+        }
+        QCOMPARE(allocations.load(), before);
+        QVERIFY(allocations > 0);  // the counter counts
     }
 
     // A batch is never so long that a stop would have to wait for it.
