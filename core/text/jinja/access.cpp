@@ -120,6 +120,12 @@ Result<Value> slice_text(Runtime& runtime, const Text& text, const SliceBounds& 
         return runtime.make_text(text.slice(offsets[first], offsets[last]));
     }
     Text picked;
+    if (!text.has_input()) {
+        for (const size_t i : indices(steps, size))
+            picked.append(
+                std::string_view(text.bytes()).substr(offsets[i], offsets[i + 1] - offsets[i]));
+        return runtime.make_text(std::move(picked));
+    }
     for (const size_t i : indices(steps, size))
         picked.append(text.slice(offsets[i], offsets[i + 1]));
     return runtime.make_text(std::move(picked));

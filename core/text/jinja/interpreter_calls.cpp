@@ -75,7 +75,8 @@ Result<Interpreter::Flow> Interpreter::run_loop(const Statement& node, const Val
         frame_ = outer;
         frame_ = inner_frame();
         frame_->variables["loop"] = Value::of(state);
-        const Status assigned = assign(node.targets.front(), state->item());
+        Status assigned = step();
+        if (assigned) assigned = assign(node.targets.front(), state->item());
         flow = assigned ? execute(node.body) : tl::unexpected<Error>(assigned.error());
         if (!flow || *flow == Flow::break_loop) break;
     }
