@@ -8,6 +8,8 @@
 #include <dnnl.hpp>
 #include <map>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/operands.h"
@@ -214,51 +216,63 @@ void OneDnn::Impl::widened_panel(Thread& own, const Kernel& kernel, const Tensor
     }
 }
 
+namespace {
+
+// The shape of a whole panel; a widened one is f32 and without gaps.
+LinearShape panel_shape(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
+                        bool widens) {
+    const int64_t n = std::min(panel_size(weight.shape[0]), weight.shape[0]);
+    if (widens) {
+        return {DType::f32, DType::f32, bias.defined(), x.shape[0], x.shape[1],
+                n,          x.shape[1], x.shape[1],     n};
+    }
+    return {x.dtype, y.dtype,     bias.defined(),   x.shape[0], x.shape[1],
+            n,       x.stride[0], weight.stride[0], y.stride[0]};
+}
+
+// The last panel's, where it is narrower.
+LinearShape rest_shape(LinearShape shape, int64_t columns, bool widens) {
+    if (columns % shape.n) shape.n = columns % shape.n;
+    if (widens) shape.y_stride = shape.n;
+    return shape;
+}
+
+}  // namespace
+
 Status OneDnn::linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
                       Products products) {
     const bool widens = products == Products::widened && x.dtype != DType::f32;
     const int64_t columns = weight.shape[0];
-    const int64_t panel = std::min(panel_size(columns), columns);
-    LinearShape shape{x.dtype, y.dtype,     bias.defined(),   x.shape[0], x.shape[1],
-                      panel,   x.stride[0], weight.stride[0], y.stride[0]};
-    if (widens) {
-        shape.dtype = shape.out_dtype = DType::f32;
-        shape.x_stride = shape.weight_stride = shape.k;
-        shape.y_stride = panel;
-    }
-    LinearShape last_shape = shape;
-    if (columns % panel) last_shape.n = columns % panel;
-    if (widens) last_shape.y_stride = last_shape.n;
+    const LinearShape shape = panel_shape(x, weight, bias, y, widens);
+    const LinearShape rest = rest_shape(shape, columns, widens);
+    const int64_t panel = shape.n;
 
     Impl& impl = *impl_;
     omp_set_num_threads(1);
     if (impl.linears.size() > most_primitives) impl.linears.clear();
     const Kernel* kernel = nullptr;
-    const Kernel* last_kernel = nullptr;
+    const Kernel* rest_kernel = nullptr;
     LOCKSTEP_TRY(guarded([&] {
         kernel = &impl.linear_kernel(shape);
-        last_kernel = &impl.linear_kernel(last_shape);
+        rest_kernel = &impl.linear_kernel(rest);
         if (widens) widen_rows(x, 0, shape.m, with_room(impl.wide_x, shape.m * shape.k));
     }));
 
-    impl.pool.parallel_for(
-        (columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end, int thread) {
-            omp_set_num_threads(1);
-            Impl::Thread& own = impl.threads[static_cast<size_t>(thread)];
-            own.status = guarded([&] {
-                for (int64_t first = begin * panel; first < std::min(end * panel, columns);
-                     first += panel) {
-                    const bool whole = first + panel <= columns;
-                    const LinearShape& part = whole ? shape : last_shape;
-                    const Kernel& with = whole ? *kernel : *last_kernel;
-                    if (widens) {
-                        impl.widened_panel(own, with, weight, bias, y, x.dtype, first, part.n);
-                    } else {
-                        impl.linear_panel(own, part, with, x, weight, bias, y, first);
-                    }
-                }
-            });
+    const auto run_panel = [&](Impl::Thread& own, int64_t first) {
+        const bool whole = first + panel <= columns;
+        const LinearShape& part = whole ? shape : rest;
+        const Kernel& with = whole ? *kernel : *rest_kernel;
+        if (widens) return impl.widened_panel(own, with, weight, bias, y, x.dtype, first, part.n);
+        impl.linear_panel(own, part, with, x, weight, bias, y, first);
+    };
+    const int64_t panels = (columns + panel - 1) / panel;
+    impl.pool.parallel_for(panels, 1, [&](int64_t begin, int64_t end, int thread) {
+        omp_set_num_threads(1);
+        Impl::Thread& own = impl.threads[static_cast<size_t>(thread)];
+        own.status = guarded([&] {
+            for (int64_t i = begin; i < end; ++i) run_panel(own, i * panel);
         });
+    });
     for (Impl::Thread& own : impl.threads) LOCKSTEP_TRY(std::exchange(own.status, Status()));
     return {};
 }
