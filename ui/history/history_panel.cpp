@@ -6,6 +6,7 @@
 #include <QLineEdit>
 #include <QListView>
 #include <QScopedValueRollback>
+#include <QStyledItemDelegate>
 #include <QToolButton>
 
 #include "ui/chat/chat_model.h"
@@ -18,6 +19,16 @@ namespace lockstep {
 namespace {
 
 constexpr int save_within_ms = 1000;  // what a crash can lose
+
+// Rows with room to aim at.
+class RowDelegate : public QStyledItemDelegate {
+  public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+    QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+        const QSize size = QStyledItemDelegate::sizeHint(option, index);
+        return {size.width(), option.fontMetrics.height() * 9 / 5};
+    }
+};
 
 QToolButton* iconButton(const char* icon, const QString& name) {
     auto* button = new QToolButton;
@@ -77,7 +88,8 @@ void HistoryPanel::layOut() {
     list_->setTextElideMode(Qt::ElideRight);
     list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     list_->setUniformItemSizes(true);
-    list_->setSpacing(unit / 6);
+    list_->setItemDelegate(new RowDelegate(list_));
+    list_->viewport()->setBackgroundRole(QPalette::Window);
     auto* buttons = new QHBoxLayout;
     buttons->addWidget(headingLabel(tr("Conversations"), 1.0));
     buttons->addStretch();
