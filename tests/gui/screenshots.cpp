@@ -88,11 +88,11 @@ void shootWithModel(Camera& camera, ThemeChoice theme, const QString& model) {
     camera.shoot(&window, "loading");
     waitLoaded(window);
     camera.shoot(&window, "empty");
-    window.chat()->send("Write a Python function that adds two vectors, and explain it.");
-    (void)QTest::qWaitFor([&] { return fixture.lastText().size() > 200; }, answer_ms);
+    window.chat()->send("Write a Python function that reverses a string.");
+    (void)QTest::qWaitFor([&] { return fixture.lastText().size() > 120; }, answer_ms);
     camera.shoot(&window, "streaming");
     waitAnswered(window);
-    window.chat()->send("Which planets are larger than the Earth? Answer as a list.");
+    window.chat()->send("What is the capital of France, and what is it known for?");
     waitAnswered(window);
     camera.shoot(&window, "finished");
     window.resize(560, 480);
