@@ -14,7 +14,8 @@ using namespace lockstep::test;
 
 namespace {
 
-constexpr double tie = 1e-4;  // of two logits so close either may come first
+constexpr size_t figures = 10;  // prompts with hidden, logits and errors: the first ones
+constexpr double tie = 1e-4;    // of two logits so close either may come first
 
 const KernelPath* cpu_path(const char* name) {
     return find_kernel_path(DeviceKind::cpu, name);
@@ -41,6 +42,11 @@ std::vector<float> picked_hidden(const ModelRun& run, int64_t rows, int64_t hidd
     return picked;
 }
 
+struct Exact {
+    std::vector<int32_t> ids;
+    ModelRun run;
+};
+
 }  // namespace
 
 class TestSmolLM2 : public QObject {
@@ -48,6 +54,7 @@ class TestSmolLM2 : public QObject {
   private:
     GoldenFile golden_;
     std::filesystem::path path_;
+    std::vector<Exact> exact_;
 
     const Json& prompts() const { return golden_.description()["prompts"]; }
     std::shared_ptr<const Model> load(DType dtype) const {
@@ -64,25 +71,36 @@ class TestSmolLM2 : public QObject {
         std::vector<double> by_size;  // of ours: each row's mean square error over its mean square
         std::string problem;
     };
+    // Truth with f32 weights, of the prompts that have figures; computed once, as it takes longest.
+    const std::vector<Exact>& exact_runs() {
+        if (!exact_.empty()) return exact_;
+        const auto model = load(DType::f32);
+        for (size_t i = 0; i < figures; ++i) {
+            auto ids = prompts()[i]["ids"].get<std::vector<int32_t>>();
+            auto run = run_model(model, *cpu_path("truth"), ids);
+            if (!run) qFatal("%s", run.error().message.c_str());
+            exact_.push_back({std::move(ids), std::move(*run)});
+        }
+        return exact_;
+    }
     // How far a path with bf16 weights is from truth with f32 ones, which is transformers' float32.
-    Noise measure(const KernelPath& path) const {
-        const auto exact_model = load(DType::f32), rounded_model = load(DType::bf16);
-        const auto layers = static_cast<size_t>(exact_model->config.num_hidden_layers) + 1;
+    Noise measure(const KernelPath& path) {
+        const auto model = load(DType::bf16);
+        const auto& exact_of_all = exact_runs();
+        const auto layers = static_cast<size_t>(model->config.num_hidden_layers) + 1;
         Noise noise{std::vector<ErrorSum>(layers + 1), std::vector<ErrorSum>(layers + 1),
                     std::vector<double>(layers + 1), ""};
-        for (const Json& prompt : prompts()) {
-            if (!prompt.contains("logits_ids")) continue;
-            const auto ids = prompt["ids"].get<std::vector<int32_t>>();
-            const auto exact = run_model(exact_model, *cpu_path("truth"), ids);
-            const auto rounded = run_model(rounded_model, path, ids);
-            if (!exact || !rounded) {
-                noise.problem = (exact ? rounded : exact).error().message;
+        for (size_t i = 0; i < exact_of_all.size(); ++i) {
+            const auto& [ids, exact] = exact_of_all[i];
+            const auto rounded = run_model(model, path, ids);
+            if (!rounded) {
+                noise.problem = rounded.error().message;
                 return noise;
             }
             for (size_t layer = 0; layer < layers; ++layer)
-                add(noise, layer, rounded->hidden[layer], exact->hidden[layer], ids.size());
-            add(noise, layers, rounded->logits, exact->logits, ids.size());
-            add_theirs(noise, prompt, exact_model->config, ids.size());
+                add(noise, layer, rounded->hidden[layer], exact.hidden[layer], ids.size());
+            add(noise, layers, rounded->logits, exact.logits, ids.size());
+            add_theirs(noise, prompts()[i], model->config, ids.size());
         }
         return noise;
     }
@@ -157,19 +175,18 @@ class TestSmolLM2 : public QObject {
 
     // Ten prompts: a sample of each layer's hidden, and of the logits.
     void truth_is_transformers_float32() {
-        const auto model = load(DType::f32);
-        const ModelConfig& config = model->config;
-        const int64_t last_rows = golden_.description()["last_rows"],
-                      step = golden_.description()["channel_step"];
-        for (const Json& prompt : prompts()) {
-            if (!prompt.contains("logits_ids")) continue;
-            const auto ids = prompt["ids"].get<std::vector<int32_t>>();
-            const auto run = run_model(model, *cpu_path("truth"), ids);
-            QVERIFY2(run, run ? "" : run.error().message.c_str());
-            const auto hidden = picked_hidden(*run, static_cast<int64_t>(ids.size()),
-                                              config.hidden_size, last_rows, step);
-            const auto logits = picked_logits(*run, golden_.ids(prompt["logits_ids"]),
-                                              static_cast<size_t>(config.vocab_size));
+        const auto& runs = exact_runs();
+        const int64_t last_rows = golden_.description()["last_rows"];
+        const int64_t step = golden_.description()["channel_step"];
+        for (size_t i = 0; i < runs.size(); ++i) {
+            const Json& prompt = prompts()[i];
+            const size_t rows = runs[i].ids.size();
+            const size_t vocab_size = runs[i].run.logits.size() / rows;
+            const auto hidden_size = static_cast<int64_t>(runs[i].run.hidden[0].size() / rows);
+            const auto hidden = picked_hidden(runs[i].run, static_cast<int64_t>(rows), hidden_size,
+                                              last_rows, step);
+            const auto logits =
+                picked_logits(runs[i].run, golden_.ids(prompt["logits_ids"]), vocab_size);
             QCOMPARE(outside_tolerance(hidden, golden_.floats(prompt["hidden_f32"]), 1e-4, 2e-4),
                      std::string());
             QCOMPARE(outside_tolerance(logits, golden_.floats(prompt["logits_f32"]), 1e-4, 1e-4),
