@@ -52,13 +52,16 @@ class ByteReader {
     }
     tl::unexpected<Error> fail(const std::string& what,
                                ErrorKind kind = ErrorKind::invalid_file) const {
-        return lockstep::fail(kind, file_ + ": at byte " + std::to_string(at_) + ": " + what);
+        return lockstep::fail(kind, file_ + place_ + ": at byte " + std::to_string(at_) + ": " + what);
     }
+    // The key that errors are about from now on; empty for none.
+    void set_place(std::string_view key) { place_ = key.empty() ? "" : ": " + printable(key); }
 
   private:
     std::span<const std::byte> bytes_;
     size_t at_;
     std::string file_;
+    std::string place_;
 };
 
 size_t element_size(GgufType type) {  // 0 for types without one
@@ -342,9 +345,10 @@ Result<GgufFile> GgufFile::open(const std::filesystem::path& path) {
             return reader.fail("metadata key " + in_quotes(key) +
                                " is not UTF-8 of 1 to 65535 bytes");
         }
-        auto value = read_value(reader);
-        if (!value) return within(path.string() + ": " + printable(key), std::move(value).error());
-        if (!gguf.metadata_.emplace(key, *value).second) {
+        reader.set_place(key);
+        LOCKSTEP_ASSIGN(const GgufValue value, read_value(reader));
+        reader.set_place("");
+        if (!gguf.metadata_.emplace(key, value).second) {
             return reader.fail("duplicate metadata key " + printable(key));
         }
     }

@@ -301,8 +301,8 @@ inline void write_tiny_shards(const std::filesystem::path& folder) {
         return name.find("layers.1.") != name.npos;
     };
     Json map = Json::object();
-    for (const auto& [name, entry] : tiny_safetensors().header.items())
-        map[name] = names[in_second(name)];
+    const SafetensorsWriter whole = tiny_safetensors();
+    for (const auto& [name, entry] : whole.header.items()) map[name] = names[in_second(name)];
     write_file(folder / names[0],
                tiny_safetensors([&](const std::string& n) { return !in_second(n); }).bytes());
     write_file(folder / names[1], tiny_safetensors(in_second).bytes());

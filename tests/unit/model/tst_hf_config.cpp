@@ -64,8 +64,9 @@ class TestHfConfig : public QObject {
     }
     void what_is_missing_is_transformers_default() {
         Json json = test::tiny_config();
-        for (const char* key : {"num_key_value_heads", "rms_norm_eps", "rope_theta", "hidden_act",
-                                "tie_word_embeddings", "max_position_embeddings", "architectures"}) {
+        for (const char* key :
+             {"num_key_value_heads", "rms_norm_eps", "rope_theta", "hidden_act",
+              "tie_word_embeddings", "max_position_embeddings", "architectures"}) {
             json.erase(key);
         }
         const auto llama = read(json);

@@ -74,7 +74,7 @@ class TestRealModels : public QObject {
         const Model& model = **loaded;
         QCOMPARE(model.name, std::string("Smollm2 135M 8k Lc100K Mix1 Ep2"));
         QCOMPARE(model.source_format, std::string("GGUF Q4_1"));
-        qInfo("template: %s", model.template_problem.c_str());
+        QCOMPARE(model.template_problem, std::string());
         QCOMPARE(model.config.hidden_size, int64_t{576});
         QCOMPARE(model.config.intermediate_size, int64_t{1536});
         QCOMPARE(model.config.num_hidden_layers, int64_t{30});

@@ -32,7 +32,8 @@ class TestTaskRunner : public QObject {
             return true;
         };
         QVERIFY(run_tasks({[] { std::this_thread::sleep_for(300ms); }}, 1, poll));
-        QVERIFY2(longest <= 50 && calls >= 6, qPrintable(QString("%1 ms, %2 calls").arg(longest).arg(calls)));
+        QVERIFY2(longest <= 50 && calls >= 6,
+                 qPrintable(QString("%1 ms, %2 calls").arg(longest).arg(calls)));
     }
     void false_cancels() {
         std::atomic<int> runs = 0;
