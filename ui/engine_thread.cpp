@@ -2,6 +2,7 @@
 #include "ui/engine_thread.h"
 
 #include <QDeadlineTimer>
+#include <utility>
 
 #include "ui/engine_worker.h"
 
@@ -16,7 +17,6 @@ EngineThread::EngineThread(QObject* parent)
     : QObject(parent), thread_(new QThread), worker_(new EngineWorker) {
     thread_->setObjectName(QStringLiteral("engine"));
     worker_->moveToThread(thread_);
-    connect(thread_, &QThread::finished, worker_, &QObject::deleteLater);
     connect(worker_, &EngineWorker::loadProgressed, this, &EngineThread::loadProgressed);
     // Counted first: who hears of an end may ask isBusy().
     connect(worker_, &EngineWorker::loaded, this, &EngineThread::jobEnded);
@@ -93,7 +93,7 @@ bool EngineThread::shutDown(int milliseconds) {
     do {
         worker_->cancel(last_job_);
         if (thread_->wait(QDeadlineTimer(cancel_again_ms))) {
-            worker_ = nullptr;  // deleted by its thread as it ended
+            delete std::exchange(worker_, nullptr);  // not before: cancel() used it until now
             return true;
         }
     } while (!deadline.hasExpired());
