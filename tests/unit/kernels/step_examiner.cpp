@@ -90,7 +90,7 @@ std::string StepExaminer::examine(const KernelPath& path, StepId step, const Ste
         problem =
             judge_taps(sample->args, is_unfused(path, step), sample->args, given.activation_dtype);
     }
-    if (problem.empty()) problem = compare_threads(path, sample->args);
+    if (problem.empty()) problem = compare_threads(path, sample->args, given.activation_dtype);
     return problem;
 }
 
@@ -116,18 +116,8 @@ std::string StepExaminer::judge_taps(const StepArgs& candidate, bool unfused, co
     return {};
 }
 
-std::string StepExaminer::compare_threads(const KernelPath& path, const StepArgs& given) {
-    const Tensor& any = step_taps(given, false).front().tensor;
-    const DType dtype = path.f32_activations
-                            ? DType::f32
-                            : std::visit(
-                                  [&](const auto& args) {
-                                      using Args = std::decay_t<decltype(args)>;
-                                      if constexpr (std::is_same_v<Args, LogitsArgs>)
-                                          return args.hidden.dtype;
-                                      return any.dtype;
-                                  },
-                                  given);
+std::string StepExaminer::compare_threads(const KernelPath& path, const StepArgs& given,
+                                          DType dtype) {
     const Result<SampleStep> one = clone_step(given, dtype);
     const Result<SampleStep> two = clone_step(given, dtype);
     if (!one || !two) return "no clone";

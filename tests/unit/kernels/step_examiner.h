@@ -22,7 +22,7 @@ class StepExaminer {
   private:
     std::string judge_taps(const StepArgs& candidate, bool unfused, const StepArgs& given,
                            DType dtype);
-    std::string compare_threads(const KernelPath& path, const StepArgs& given);
+    std::string compare_threads(const KernelPath& path, const StepArgs& given, DType dtype);
 
     const KernelPath& truth_;
     const KernelPath& reference_;
