@@ -9,7 +9,8 @@
 
 #include "app/common.h"
 #include "app/words.h"
-#include "core/inspect/comparison.h"
+#include "core/inspect/candidate.h"
+#include "core/inspect/inspection.h"
 #include "core/inspect/report.h"
 
 namespace lockstep::app {
@@ -106,7 +107,6 @@ void print_table(const Comparison& comparison) {
 
 Result<int> compare(const Options& options) {
     CompareRequest request;
-    LOCKSTEP_ASSIGN(request.candidate, path_of(options, "candidate", "fused"));
     LOCKSTEP_ASSIGN(request.reference, path_of(options, "reference", "reference"));
     request.truth = *find_kernel_path(DeviceKind::cpu, "truth");
     request.floor = request.reference.f32_activations
@@ -122,6 +122,10 @@ Result<int> compare(const Options& options) {
     LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
     LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
     LOCKSTEP_ASSIGN(request.model, load_model(file, load));
+    CandidateSpec spec;
+    spec.text = options.text("candidate", "fused");
+    LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(spec, DeviceKind::cpu, request.model));
+    request.candidate = std::move(candidate.path);
     for (const std::string& text : texts) {
         LOCKSTEP_ASSIGN(std::vector<int32_t> ids,
                         encode(*request.model, text, options.has("chat")));
@@ -134,7 +138,8 @@ Result<int> compare(const Options& options) {
                       << std::flush;
         return true;
     };
-    LOCKSTEP_ASSIGN(const Comparison comparison, compare_paths(request));
+    LOCKSTEP_ASSIGN(const Inspection inspection, inspect(request));
+    const Comparison& comparison = inspection.comparison;
     if (watched) std::cerr << "\r\033[K";
     if (options.has("json"))
         LOCKSTEP_TRY(write_json(options.text("json"), comparison_json(comparison, texts), 1));

@@ -2,10 +2,13 @@
 // Names the fault that explains a divergence, by hypothesis replay: at the guilty step, truth is
 // recomputed with each candidate fault in its mathematics; the one that reproduces the candidate's
 // wrong output down to the noise floor is the cause. Several that fit are all named, none that fits
-// is "unknown". A hypothesis is a statement in maths of its own and shares no code with fault.h.
+// is "unknown". A hypothesis is a statement in maths of its own and shares no code with the
+// injector (plant_fault); only the names are the same.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,7 +17,8 @@
 namespace lockstep {
 
 struct Cause {
-    std::string cause;  // a name of fault_catalog(), or "unknown", or "nondeterministic_write"
+    std::string
+        cause;  // a name of fault_catalog(), "nondeterministic_write" of a step, or "unknown"
     std::map<std::string, std::string> parameters;  // "factor": "1.02", "rows": "17"
     double explained = 0;    // share of the error's energy that the hypothesis accounts for
     double next_best = 0;    // the same of the best hypothesis that is not named
@@ -28,13 +32,28 @@ struct ErrorPattern {                  // what an unknown error looks like
     double scale_factor = 1;           // least squares candidate = factor * truth
 };
 
-struct Diagnosis {
-    std::vector<Cause> causes;          // best first; several where indistinguishable
-    std::vector<std::string> excluded;  // hypotheses tried that do not fit
-    ErrorPattern pattern;
-    std::string would_separate;  // which input tells ambiguous causes apart
+struct ExcludedCause {
+    std::string cause;
+    double explained = 0;  // of the error's energy; far from 1
 };
 
-Result<Diagnosis> diagnose(const StepCase& step, const KernelPath& candidate, Stream& stream);
+struct Diagnosis {
+    std::vector<Cause> causes;            // best first; several where indistinguishable
+    std::vector<ExcludedCause> excluded;  // hypotheses tried that do not fit, best first
+    ErrorPattern pattern;
+    std::string would_separate;  // which input tells ambiguous causes apart, in words
+    // The same as a prompt length in tokens that would; 0 where none is known.
+    int separating_tokens = 0;
+};
+
+struct DiagnosisRequest {
+    const StepCase* step = nullptr;      // its tensors are readable by the host
+    std::shared_ptr<const Model> model;  // in the host's memory: for the other layers' weights
+    // Runs the candidate's step once more on the same inputs; null where that can't be done (a
+    // trace). Two runs that differ are a cause of their own.
+    std::function<Result<SampleStep>()> run_again;
+    std::function<bool(double fraction)> progress;  // false cancels
+};
+Result<Diagnosis> diagnose(const DiagnosisRequest& request);
 
 }  // namespace lockstep
