@@ -23,6 +23,8 @@
 
 namespace lockstep {
 
+class Trace;
+
 struct TapComparison {
     std::string tensor;        // the tap's name
     ErrorFigures drift;        // candidate against reference, each fed by itself
@@ -73,6 +75,9 @@ struct Comparison {
     // Nothing is locally wrong, but at the logits the candidate is much further from truth than the
     // reference is, each fed by itself: not rounding, but state (a cache row, a position).
     bool drift_unexplained = false;
+    // Of a trace: what it lacks and could not be judged, in words ("attn of layers 0-29, passes
+    // 0-4").
+    std::vector<std::string> missing;
     double seconds = 0;
     bool diverged() const { return first.has_value(); }
 };
@@ -89,6 +94,11 @@ struct CompareRequest {
     std::vector<std::vector<int32_t>> prompts;
     int decode_steps = 0;  // with the reference's tokens forced
     KernelPath candidate, reference, truth;
+    // The candidate, where it was captured elsewhere; `candidate` then only has a name. Its steps
+    // can't be run on the reference's inputs, so local is measured the other way round: reference
+    // and truth are given the trace's own inputs. `prompts` is empty, or the trace's prompt alone;
+    // decode_steps of 0 takes every pass of the trace.
+    std::shared_ptr<const Trace> trace;
     // Whose error against truth is the noise floor: the reference, but where that is truth itself.
     KernelPath floor;
     std::function<bool(const CompareProgress&)> progress;  // false cancels
