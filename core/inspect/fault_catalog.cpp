@@ -39,7 +39,7 @@ constexpr auto faults = std::to_array<FaultInfo>({
     {"input_norm_eps_wrong", qkv, "rms_norm_eps is taken as 0.1"},
     {"input_norm_eps_outside_root", qkv, "hidden / (sqrt(mean of squares) + rms_norm_eps)"},
     {"input_norm_cast_before_weight", qkv,
-     "the normalised row is cast to fp8 (E4M3) before it is multiplied by the weight"},
+     "the normalised row is cast to fp8 (E4M3, to nearest) before it is multiplied by the weight"},
     {"rope_missing", qkv, "q and k are not rotated"},
     {"k_rope_missing", qkv, "q is rotated, k is not"},
     {"rope_interleaved", qkv, "pairs are (2i, 2i + 1) instead of (i, i + D/2)"},
@@ -61,21 +61,23 @@ constexpr auto faults = std::to_array<FaultInfo>({
      "after the last whole 4 rows, q's rows are left zero (T < 4: all)"},
     {"k_output_scaled", qkv, "k is multiplied by 1.0625"},
     {"qkv_low_precision_accumulation", qkv,
-     "the sums of the three projections are kept in bf16 after every product"},
+     "normed is rounded to the activations' dtype, and the sums of the three projections to bf16 "
+     "after every product, in the inputs' order; bias and rope follow in fp32"},
 
     {"softmax_scale_wrong", attention, "scores are multiplied by 1 / D instead of 1 / sqrt(D)"},
     {"softmax_scale_missing", attention, "scores are not scaled"},
     {"causal_mask_missing", attention, "every row sees all of the batch's keys"},
-    {"causal_mask_off_by_one", attention, "a row does not see its own key (the first row does)"},
+    {"causal_mask_off_by_one", attention,
+     "a row does not see its own key (the conversation's first row does)"},
     {"tail_keys_skipped", attention,
-     "the keys after the last whole 8 are not seen (fewer than 8: all are)"},
+     "of each row's keys those after the last whole 8 are not seen (of fewer than 8 all are)"},
     {"grouped_head_map_wrong", attention, "head a reads key head a mod G instead of a / (A / G)"},
     {"cache_layout_wrong", attention,
      "the caches' memory is read as [G, C, D] instead of [C, G, D]"},
     {"v_cache_is_k_cache", attention, "the scores weigh the rows of the k cache instead of v's"},
     {"attn_heads_transposed", attention, "attn is written as [D, A] instead of [A, D] in each row"},
     {"attn_output_stale", attention,
-     "the output is what the step's previous call put out (of other shape or none: zero)"},
+     "the output is what the step's previous call computed (of other shape or none: zero)"},
 
     {"o_proj_transposed", attn_output, "o_proj's memory is read as [in, out] instead of [out, in]"},
     {"o_proj_of_neighbouring_layer", attn_output,
@@ -84,7 +86,8 @@ constexpr auto faults = std::to_array<FaultInfo>({
     {"attn_residual_doubled", attn_output, "hidden is added twice"},
     {"attn_output_tail_columns_skipped", attn_output, "the last 32 columns are left zero"},
     {"attn_output_truncating_cast", attn_output,
-     "the sum is cast to the activations' dtype towards zero instead of to nearest"},
+     "the projection's sum is cast to bf16 towards zero after every 8 inputs; hidden is added in "
+     "fp32"},
 
     {"post_norm_missing", gate_up,
      "hidden_attn is projected as it is: neither normalised nor weighted"},
@@ -106,13 +109,16 @@ constexpr auto faults = std::to_array<FaultInfo>({
     {"down_output_scaled", down, "hidden is multiplied by 1.0625"},
     {"down_tail_rows_skipped", down,
      "after the last whole 4 rows, rows are left zero (T < 4: all)"},
-    {"down_low_precision_accumulation", down, "the sums of the projection are kept in bf16"},
+    {"down_low_precision_accumulation", down,
+     "the projection's sums are rounded to bf16 after every product, in the inputs' order; "
+     "hidden_attn is added in fp32"},
     {"down_truncating_cast", down,
-     "the sum is cast to the activations' dtype towards zero instead of to nearest"},
+     "the projection's sum is cast to bf16 towards zero after every 8 inputs; hidden_attn is "
+     "added in fp32"},
     {"down_output_stale", down,
-     "the output is what the step's previous call put out (of other shape or none: zero)"},
+     "the output is what the step's previous call computed (of other shape or none: zero)"},
     {"down_nondeterministic_write", down,
-     "some elements, others at each call, are written before the projection's second half is "
+     "one element in 16, others at each call, is written before the second half of its inputs is "
      "added"},
 
     {"final_norm_missing", logits, "hidden is projected as it is: neither normalised nor weighted"},
