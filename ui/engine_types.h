@@ -6,6 +6,7 @@
 #include <QString>
 #include <QStringList>
 #include <QVector>
+#include <memory>
 
 #include "core/model/model.h"
 #include "core/run/sampler.h"
@@ -45,6 +46,9 @@ struct LoadedModel {
     qint64 context = 0;
     qint64 memory = 0;  // estimated, in bytes
     GenerationDefaults defaults;
+    // The engine's own, to look into beside the chat. Weak: freeing a model takes a while, and the
+    // window must not be who does it.
+    std::weak_ptr<const Model> model;
 };
 
 struct LoadFailure {

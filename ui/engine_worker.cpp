@@ -130,6 +130,7 @@ void EngineWorker::tellLoaded(JobId job, const EngineOptions& options) {
     model_.threads = options.threads > 0 ? options.threads : QThread::idealThreadCount();
     model_.context = engine_.context();
     model_.defaults = model->generation_defaults;
+    model_.model = model;
     Q_EMIT loaded(model_);
 }
 

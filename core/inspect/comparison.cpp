@@ -108,7 +108,7 @@ class Run {
                 const auto first = static_cast<int64_t>(own->tokens().size());
                 keeper.begin(pass, first, static_cast<int64_t>(batch.size()));
                 return Forward::run(*own, request_.reference, batch,
-                                    {nullptr, &keeper, all_logits_})
+                                    {request_.cancel, &keeper, all_logits_})
                     .map([](const Tensor&) {});
             });
         if (keeper.found()) return std::move(*keeper.found());
@@ -147,7 +147,8 @@ class Run {
         LOCKSTEP_ASSIGN(const std::unique_ptr<Session> own, session());
         int32_t next = 0;
         const auto run = [&](int, std::span<const int32_t> batch) -> Status {
-            LOCKSTEP_ASSIGN(const Tensor logits, Forward::run(*own, request_.reference, batch, {}));
+            LOCKSTEP_ASSIGN(const Tensor logits,
+                            Forward::run(*own, request_.reference, batch, {request_.cancel}));
             next = greedy(logits);
             return {};
         };
@@ -174,7 +175,7 @@ class Run {
             *own, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
                 probe->begin_pass(pass);
                 LOCKSTEP_TRY(Forward::run(*own, request_.candidate, batch,
-                                          {nullptr, probe.get(), all_logits_}));
+                                          {request_.cancel, probe.get(), all_logits_}));
                 return {};
             }));
         return probe;
@@ -189,19 +190,19 @@ class Run {
                              forced.size();
         const auto steps = static_cast<size_t>(config_.num_hidden_layers) * 5 + 2;
         LocalObserver observer(request_, candidate, steps * batches);
-        return for_each_pass(*own, prompt, forced,
-                             [&](int pass, std::span<const int32_t> batch) -> Status {
-                                 PassComparison compared;
-                                 compared.prompt = index;
-                                 compared.pass = pass;
-                                 compared.first_row = static_cast<int64_t>(own->tokens().size());
-                                 compared.rows = static_cast<int64_t>(batch.size());
-                                 observer.begin(compared);
-                                 LOCKSTEP_TRY(Forward::run(*own, request_.reference, batch,
-                                                           {nullptr, &observer, all_logits_}));
-                                 result.passes.push_back(std::move(compared));
-                                 return {};
-                             });
+        return for_each_pass(
+            *own, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
+                PassComparison compared;
+                compared.prompt = index;
+                compared.pass = pass;
+                compared.first_row = static_cast<int64_t>(own->tokens().size());
+                compared.rows = static_cast<int64_t>(batch.size());
+                observer.begin(compared);
+                LOCKSTEP_TRY(Forward::run(*own, request_.reference, batch,
+                                          {request_.cancel, &observer, all_logits_}));
+                result.passes.push_back(std::move(compared));
+                return {};
+            });
     }
 
     // At the logits, each path fed by itself: is the candidate much further from truth than the
@@ -216,9 +217,9 @@ class Run {
         LOCKSTEP_TRY(for_each_pass(
             *exact, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
                 LOCKSTEP_ASSIGN(const Tensor truth,
-                                Forward::run(*exact, request_.truth, batch, {}));
+                                Forward::run(*exact, request_.truth, batch, {request_.cancel}));
                 LOCKSTEP_ASSIGN(const Tensor floor,
-                                Forward::run(*rounded, request_.floor, batch, {}));
+                                Forward::run(*rounded, request_.floor, batch, {request_.cancel}));
                 if (exact->tokens().size() < prompt.size()) return {};
                 const Tensor& all =
                     candidate.find(pass, last_layer, StepId::logits, "logits")->tensor;

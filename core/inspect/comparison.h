@@ -9,6 +9,7 @@
 // step, and each step is run again as candidate and as truth on what the reference was given.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -102,6 +103,7 @@ struct CompareRequest {
     // Whose error against truth is the noise floor: the reference, but where that is truth itself.
     KernelPath floor;
     std::function<bool(const CompareProgress&)> progress;  // false cancels
+    const std::atomic<bool>* cancel = nullptr;             // polled before every step of every path
 };
 
 Result<Comparison> compare_paths(const CompareRequest& request);

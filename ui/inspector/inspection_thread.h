@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The window's end of the inspector: asks and never waits, hears back by signals on the GUI thread.
+// It compares while the engine's thread goes on chatting: in sessions of its own, on every core, at
+// the lowest priority, so that an answer takes what it needs. Only shutDown() waits, not for long.
+#pragma once
+
+#include <QObject>
+#include <QThread>
+
+#include "ui/inspector/inspection_types.h"
+
+namespace lockstep {
+
+class InspectionWorker;
+
+class InspectionThread : public QObject {
+    Q_OBJECT
+  public:
+    explicit InspectionThread(QObject* parent = nullptr);
+    ~InspectionThread() override;
+
+    // Runs one after the other, in the order of asking. The model lives until the run has ended,
+    // whatever becomes of it in the window meanwhile.
+    InspectionId inspect(const InspectionRequest& request);
+    // Ends everything that was asked so far; it still says how it ended.
+    void cancel();
+    bool isBusy() const { return outstanding_ > 0; }
+    // While on, runs that give way wait (not for a cancel); the others go on.
+    void setGivingWay(bool on);
+
+    // Cancels, and waits until the inspector's thread has ended; false where it has not within the
+    // time: then nothing that it uses may be torn down.
+    bool shutDown(int milliseconds = 10000);
+
+  Q_SIGNALS:
+    void progressed(const lockstep::InspectionProgress& progress);  // at most every 40 ms
+    // Each inspect() ends in one of these.
+    void finished(const lockstep::FinishedInspection& inspection);
+    void failed(const lockstep::FailedInspection& failure);
+    void cancelled(const lockstep::CancelledInspection& inspection);
+
+  private:
+    QThread* thread_;
+    InspectionWorker* worker_;
+    InspectionId last_ = 0;
+    int outstanding_ = 0;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/inspector/inspection_worker.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "core/run/engine.h"
+
+namespace lockstep {
+namespace {
+
+constexpr qint64 tell_every_ms = 40;
+// The nicest: while an answer is being made, it has the processor to itself. A thread's own on
+// Linux, and inherited by the pool's threads that it makes.
+constexpr int niceness = 19;
+
+Result<PreparedPrompt> prepare(const Model& model, const QString& text) {
+    EncodeOptions encode;
+    encode.add_special = true;
+    PreparedPrompt prompt;
+    prompt.text = text.toStdString();
+    prompt.ids = model.tokenizer->encode(prompt.text, encode);
+    return prompt;
+}
+
+Result<PreparedPrompt> prepare(const Model& model, const QVector<ChatEntry>& conversation) {
+    std::vector<ChatMessage> messages;
+    for (const ChatEntry& entry : conversation)
+        messages.push_back({entry.role.toStdString(), entry.content.toStdString()});
+    return prepare_chat(model, messages);
+}
+
+Result<PreparedPrompt> prepare(const Model& model, const std::vector<int32_t>& ids) {
+    for (const int32_t id : ids) {
+        if (id < 0 || id >= model.config.vocab_size) {
+            return fail(ErrorKind::invalid_argument, "token " + std::to_string(id) +
+                                                         " is not one of the model's " +
+                                                         std::to_string(model.config.vocab_size));
+        }
+    }
+    return PreparedPrompt{model.tokenizer->decode(ids), ids};
+}
+
+Result<KernelPath> registered_path(const std::string& name) {
+    if (const KernelPath* path = find_kernel_path(DeviceKind::cpu, name)) return *path;
+    return fail(ErrorKind::invalid_argument, "there is no path named \"" + name + "\"");
+}
+
+}  // namespace
+
+void InspectionWorker::lowerPriority() {
+    setpriority(PRIO_PROCESS, 0, niceness);  // where that is refused, it is not a reason to stop
+}
+
+void InspectionWorker::cancel(InspectionId last) {
+    const std::scoped_lock lock(mutex_);
+    cancelled_ = std::max(cancelled_, last);
+    if (running_ != 0 && running_ <= last) cancel_ = true;
+    changed_.notify_all();
+}
+
+void InspectionWorker::setGivingWay(bool on) {
+    const std::scoped_lock lock(mutex_);
+    giving_way_ = on;
+    changed_.notify_all();
+}
+
+bool InspectionWorker::begin(InspectionId id) {
+    const std::scoped_lock lock(mutex_);
+    running_ = id;
+    cancel_ = id <= cancelled_;
+    return !cancel_;
+}
+
+void InspectionWorker::end() {
+    const std::scoped_lock lock(mutex_);
+    running_ = 0;
+}
+
+void InspectionWorker::waitWhileGivingWay() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !giving_way_ || cancel_; });
+}
+
+void InspectionWorker::run(InspectionId id, const std::shared_ptr<const Model>& model,
+                           const InspectionRequest& request) {
+    progress_ = {};
+    progress_.id = id;
+    gives_way_ = request.gives_way;
+    since_told_.invalidate();
+    if (!begin(id)) {
+        end();
+        return Q_EMIT cancelled({id, request});
+    }
+    std::vector<std::string> texts;
+    Result<Inspection> result = inspectPrompts(model, request, texts);
+    end();
+    if (result) {
+        auto kept = std::make_shared<const Inspection>(std::move(*result));
+        return Q_EMIT finished({id, request, std::move(texts), std::move(kept)});
+    }
+    if (result.error().kind == ErrorKind::cancelled) return Q_EMIT cancelled({id, request});
+    Q_EMIT failed({id, request, QString::fromStdString(result.error().message)});
+}
+
+Result<Inspection> InspectionWorker::inspectPrompts(const std::shared_ptr<const Model>& model,
+                                                    const InspectionRequest& request,
+                                                    std::vector<std::string>& texts) {
+    if (!model)
+        return fail(ErrorKind::invalid_argument, "the model is not open any more: open it again");
+    if (request.prompts.isEmpty())
+        return fail(ErrorKind::invalid_argument, "there is no prompt to compare on");
+    CompareRequest compare;
+    compare.model = model;
+    for (const InspectionPrompt& prompt : request.prompts) {
+        LOCKSTEP_ASSIGN(
+            PreparedPrompt prepared,
+            std::visit([&](const auto& value) { return prepare(*model, value); }, prompt));
+        compare.prompts.push_back(std::move(prepared.ids));
+        texts.push_back(std::move(prepared.text));
+    }
+    compare.decode_steps = request.decode_steps;
+    LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(request.candidate, DeviceKind::cpu, model));
+    compare.candidate = std::move(candidate.path);
+    compare.candidate.name = candidate.name;
+    LOCKSTEP_ASSIGN(compare.reference, registered_path(request.reference));
+    LOCKSTEP_ASSIGN(compare.truth, registered_path("truth"));
+    LOCKSTEP_ASSIGN(
+        compare.floor,
+        registered_path(compare.reference.f32_activations ? "reference" : request.reference));
+    compare.cancel = &cancel_;
+    compare.progress = [this](const CompareProgress& progress) { return take(progress); };
+    return inspect(compare);
+}
+
+bool InspectionWorker::take(const CompareProgress& progress) {
+    if (gives_way_) waitWhileGivingWay();
+    if (!since_told_.isValid() || since_told_.elapsed() >= tell_every_ms) {
+        since_told_.start();
+        progress_.what = QString::fromStdString(progress.what);
+        progress_.fraction = progress.fraction;
+        Q_EMIT progressed(progress_);
+    }
+    return !cancel_;
+}
+
+}  // namespace lockstep
