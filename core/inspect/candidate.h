@@ -24,7 +24,7 @@ struct CandidateSpec {
 struct Candidate {
     std::string name;  // "fused", "fused with k_bias_dropped@layer=3", "my_kernel.so"
     KernelPath path;   // no functions where it is a trace
-    std::shared_ptr<const Trace> trace;  // null for a path that can be run
+    std::shared_ptr<const Trace> trace = nullptr;  // null for a path that can be run
 };
 
 // Errors say what is wrong with the text, and what it may be.
