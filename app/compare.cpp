@@ -31,6 +31,8 @@ Options compare_options() {
                 {"decode", "N", "decode steps after the prompt, the reference's tokens forced"},
                 {"candidate", "PATH", "default fused; one of " + known_paths()},
                 {"reference", "PATH", "reference (default) or truth"},
+                {"inject", "FAULT", "plant a fault in the candidate: FAULT@layer=N[,step=S]"},
+                {"list-faults", "", "every fault: name, step and what it computes, by tabs"},
                 {"threads", "N", "default 0: every core"},
                 {"json", "F", "write the report to F (- for stdout)"},
             }};
@@ -84,6 +86,28 @@ Result<std::vector<int32_t>> encode(const Model& model, const std::string& text,
     return model.tokenizer->encode(prompt.text, options);
 }
 
+void print_faults() {
+    for (const FaultInfo& fault : fault_catalog())
+        std::cout << fault.name << '\t' << step_name(fault.step) << '\t' << fault.summary << '\n';
+}
+
+// A misspelt fault is told before the model is loaded.
+Status check_fault_name(const Options& options) {
+    const std::string text = options.text("inject");
+    if (!options.has("inject") || find_fault(text.substr(0, text.find('@')))) return {};
+    return parse_fault(text, 0).map([](const FaultSpec&) {});
+}
+
+Result<Candidate> candidate_of(const Options& options, const std::shared_ptr<const Model>& model) {
+    CandidateSpec spec;
+    spec.text = options.text("candidate", "fused");
+    if (options.has("inject")) {
+        const auto layers = static_cast<int>(model->config.num_hidden_layers);
+        LOCKSTEP_ASSIGN(spec.fault, parse_fault(options.text("inject"), layers));
+    }
+    return open_candidate(spec, DeviceKind::cpu, model);
+}
+
 void print_table(const Comparison& comparison) {
     const auto layers = worst_layers(comparison);
     std::cout << std::left << std::setw(10) << "layer" << std::setw(13) << "step" << std::setw(12)
@@ -106,7 +130,12 @@ void print_table(const Comparison& comparison) {
 }
 
 Result<int> compare(const Options& options) {
+    if (options.has("list-faults")) {
+        print_faults();
+        return 0;
+    }
     CompareRequest request;
+    LOCKSTEP_TRY(check_fault_name(options));
     LOCKSTEP_ASSIGN(request.reference, path_of(options, "reference", "reference"));
     request.truth = *find_kernel_path(DeviceKind::cpu, "truth");
     request.floor = request.reference.f32_activations
@@ -122,9 +151,7 @@ Result<int> compare(const Options& options) {
     LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
     LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
     LOCKSTEP_ASSIGN(request.model, load_model(file, load));
-    CandidateSpec spec;
-    spec.text = options.text("candidate", "fused");
-    LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(spec, DeviceKind::cpu, request.model));
+    LOCKSTEP_ASSIGN(Candidate candidate, candidate_of(options, request.model));
     request.candidate = std::move(candidate.path);
     for (const std::string& text : texts) {
         LOCKSTEP_ASSIGN(std::vector<int32_t> ids,

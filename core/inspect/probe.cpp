@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/inspect/dense_runs.h"
+
 namespace lockstep {
 namespace {
 
@@ -33,26 +35,12 @@ constexpr int64_t taps_per_layer = 12;
 }  // namespace
 
 Status copy_contiguous(const Tensor& from, void* to, Stream& stream) {
-    // The last dimensions that lie without gaps are copied at once.
-    int outer = from.rank;
-    int64_t run = 1;
-    while (outer > 0 && (from.shape[outer - 1] == 1 || from.stride[outer - 1] == run)) {
-        --outer;
-        run *= from.shape[outer];
-    }
-    const auto bytes = static_cast<size_t>(dtype_bytes(from.dtype, run));
-    const int64_t runs = run == 0 ? 0 : from.numel() / run;
-    for (int64_t index = 0; index < runs; ++index) {
-        int64_t offset = 0, rest = index;
-        for (int d = outer - 1; d >= 0; --d) {
-            offset += rest % from.shape[d] * from.stride[d];
-            rest /= from.shape[d];
-        }
+    return for_each_dense_run(from, [&](int64_t offset, int64_t index, int64_t count) {
         const char* source = from.as<const char>() + dtype_bytes(from.dtype, offset);
-        char* target = static_cast<char*>(to) + static_cast<size_t>(index) * bytes;
-        LOCKSTEP_TRY(stream.device().copy(target, source, bytes, stream));
-    }
-    return {};
+        char* target = static_cast<char*>(to) + dtype_bytes(from.dtype, index);
+        const auto bytes = static_cast<size_t>(dtype_bytes(from.dtype, count));
+        return stream.device().copy(target, source, bytes, stream);
+    });
 }
 
 int64_t Probe::bytes_needed(const ModelConfig& config, DType activation_dtype, const Plan& plan) {

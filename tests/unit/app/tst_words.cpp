@@ -102,6 +102,19 @@ class TestWords : public QObject {
         row("texts not there", {"tokenize", "--model", "%", "--texts", "/nothing.json"},
             "/nothing.json");
         row("a folder as texts", {"tokenize", "--model", "%", "--texts", "/"}, "/");
+        row("no such fault", {"compare", "--model", "%", "--inject", "bias@layer=0"},
+            "no fault \"bias\"; the known ones are embed_row_shifted");
+        row("no such fault, told before the model", {"compare", "--inject", "bias"}, "no fault");
+        row("a fault nowhere", {"compare", "--model", "%", "--inject", "rope_missing"},
+            "rope_missing@layer=N");
+        row("no such layer", {"compare", "--model", "%", "--inject", "rope_missing@layer=3"},
+            "layers are 0 to 2");
+        row("another step's fault",
+            {"compare", "--model", "%", "--inject", "rope_missing@layer=0,step=down"},
+            "a fault of qkv, not of down");
+        row("a fault that can't show",
+            {"compare", "--model", "%", "--inject", "k_bias_dropped@layer=0"},
+            "has no effect in tiny: the model has no bias");
         row("no tokens to decode", {"bench", "--model", "%", "--tokens", "0"}, "--tokens");
     }
     void wrong_usage_is_one_line_and_status_2() {
@@ -247,6 +260,30 @@ class TestWords : public QObject {
         QVERIFY2(both.status == 0, both.err);
         QCOMPARE(read_json(json).object()["path"].toString(), QStringLiteral("fused"));
         QVERIFY(read_json(json).object()["reference"].toObject().contains("decode"));
+    }
+
+    void compare_lists_the_faults_that_can_be_planted() {
+        const Ran ran = run({"compare", "--list-faults"});
+        QVERIFY2(ran.status == 0, ran.err);
+        const QList<QByteArray> lines = ran.out.trimmed().split('\n');
+        QVERIFY(lines.size() >= 60);
+        for (const QByteArray& line : lines) QVERIFY2(line.count('\t') == 2, line);
+        QVERIFY(ran.out.contains("\nrope_missing\tqkv\tq and k are not rotated\n"));
+    }
+
+    void compare_finds_a_planted_fault() {
+        const QString json = file("planted.json");
+        const Ran ran = run({"compare", "--model", model_, "--prompt", "Hello there", "--inject",
+                             "mlp_residual_missing@layer=1,step=down", "--json", json});
+        QVERIFY2(ran.status == 1, ran.err);
+        QVERIFY2(ran.out.contains("layer 1, down"), ran.out);
+        const QJsonObject object = read_json(json).object();
+        QCOMPARE(object["candidate"].toString(),
+                 QStringLiteral("fused with mlp_residual_missing@layer=1"));
+        QCOMPARE(object["verdict"].toString(), QStringLiteral("diverged"));
+        const QJsonObject first = object["first_divergence"].toObject();
+        QCOMPARE(first["layer"].toInt(), 1);
+        QCOMPARE(first["step"].toString(), QStringLiteral("down"));
     }
 
     void models_tells_what_is_known_and_where() {
