@@ -28,15 +28,53 @@ void poison_appended_rows(const StepArgs& args) {
     poison_rows(qkv->v_cache, qkv->context.first_row, qkv->q.shape[0]);
 }
 
+std::string where(const KernelPath& path, const StepArgs& args) {
+    return "path " + path.name + ", step " + std::string(step_name(step_id(args)));
+}
+
 Result<SampleStep> run_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
                           Stream& stream) {
     LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
-    if (Status ran = run_step(path, run.args, stream); !ran) {
-        return within("path " + path.name + ", step " + std::string(step_name(step_id(args))),
-                      std::move(ran).error());
-    }
+    if (Status ran = run_step(path, run.args, stream); !ran)
+        return within(where(path, args), std::move(ran).error());
     LOCKSTEP_TRY(stream.synchronize());
     return run;
+}
+
+// The same values in reverse order: others, and of the same magnitudes.
+void reverse(const Tensor& dense) {
+    const int64_t count = dense.numel();
+    for (int64_t i = 0; i < count / 2; ++i) {
+        const float first = load_element(dense.data, dense.dtype, i);
+        const float last = load_element(dense.data, dense.dtype, count - 1 - i);
+        store_element(dense.data, dense.dtype, i, last);
+        store_element(dense.data, dense.dtype, count - 1 - i, first);
+    }
+}
+
+Status other_ids(EmbedArgs& args, std::vector<Buffer>& buffers) {
+    const auto vocab_size = static_cast<int32_t>(args.embed_tokens.shape[0]);
+    const Tensor given = args.ids;
+    LOCKSTEP_ASSIGN(Buffer buffer, cpu_device().allocate(static_cast<size_t>(given.bytes())));
+    args.ids = Tensor(buffer.data(), DType::i32, {given.shape[0]});
+    for (int64_t t = 0; t < given.shape[0]; ++t)
+        args.ids.as<int32_t>()[t] =
+            (given.as<const int32_t>()[t] + vocab_size / 2 + 1) % vocab_size;
+    buffers.push_back(std::move(buffer));
+    return {};
+}
+
+// A call like the one that counts, with other inputs: what a step keeps from it must not show.
+Status run_on_other_inputs(const KernelPath& path, const StepArgs& args, DType model_dtype,
+                           Stream& stream) {
+    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
+    for (const NamedTensor& named : step_tensors(run.args)) {
+        if (named.role == Role::input) reverse(named.tensor);
+    }
+    if (auto* const embed = std::get_if<EmbedArgs>(&run.args))
+        LOCKSTEP_TRY(other_ids(*embed, run.buffers));
+    LOCKSTEP_TRY(run_step(path, run.args, stream));
+    return stream.synchronize();
 }
 
 }  // namespace
@@ -52,6 +90,9 @@ Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, S
     // Rounding once more changes nothing where the activations are of the model's dtype already.
     LOCKSTEP_ASSIGN(const SampleStep rounded, clone_step(args, paths.model_dtype));
     StepRuns runs;
+    if (Status ran = run_on_other_inputs(paths.candidate, rounded.args, paths.model_dtype, stream);
+        !ran)
+        return within(where(paths.candidate, args), std::move(ran).error());
     LOCKSTEP_ASSIGN(runs.candidate,
                     run_on(paths.candidate, rounded.args, paths.model_dtype, stream));
     LOCKSTEP_ASSIGN(runs.reference,

@@ -25,7 +25,9 @@ struct StepPaths {
 Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype);
 
 // Gives each path the inputs of `args` (rounded to the model's dtype first, for all of them alike)
-// and runs it. `args` is only read.
+// and runs it. `args` is only read. The candidate is called once before with other inputs of the
+// same shapes, so that an output which is the previous call's, or a copy that was made in the first
+// call only, is not right by chance.
 Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, Stream& stream);
 
 }  // namespace lockstep

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/inspect/comparison.h"
+#include "core/inspect/fault.h"
 #include "tests/support/tiny_model.h"
 
 using namespace lockstep;
@@ -184,6 +185,25 @@ class TestComparison : public QObject {
         QVERIFY(result.has_value());
         QCOMPARE(place(*result), std::string("pass 1 layer 1 attention attn"));
         QCOMPARE(result->first->position, int64_t{7});
+    }
+
+    // The same prompt is run again and again: an output that is one call late would be right.
+    void an_output_that_is_one_call_late_is_found_data() {
+        QTest::addColumn<QString>("fault");
+        QTest::newRow("attention") << "attn_output_stale";
+        QTest::newRow("down") << "down_output_stale";
+    }
+    void an_output_that_is_one_call_late_is_found() {
+        QFETCH(QString, fault);
+        const FaultSpec spec{fault.toStdString(), 1};
+        const auto wrong = plant_fault(path("fused"), spec, model_);
+        QVERIFY(wrong.has_value());
+        for (int time = 0; time < 2; ++time) {
+            const auto result = compare_paths(request_of(model_, *wrong, {6}, 0));
+            QVERIFY(result.has_value());
+            QVERIFY(result->first && result->first->layer == 1);
+            QCOMPARE(result->first->step, find_fault(spec.name)->step);
+        }
     }
 
     // A path whose steps are right whenever they are tried, but whose run was not: no culprit is
