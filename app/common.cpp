@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/common.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 
+#include "core/base/output_file.h"
 #include "core/catalogue/catalogue.h"
 
 namespace lockstep::app {
@@ -103,11 +101,7 @@ Status write_json(const std::string& file, const OrderedJson& json, int indent) 
         std::cout << text << std::flush;
         return {};
     }
-    std::ofstream out(file, std::ios::binary);
-    out << text;
-    out.close();
-    if (!out) return fail(ErrorKind::io, file + ": could not be written: " + std::strerror(errno));
-    return {};
+    return write_whole_file(file, text);
 }
 
 }  // namespace lockstep::app

@@ -9,7 +9,9 @@
 
 #include "app/common.h"
 #include "app/words.h"
+#include "core/base/output_file.h"
 #include "core/inspect/candidate.h"
+#include "core/inspect/html_report.h"
 #include "core/inspect/inspection.h"
 #include "core/inspect/report.h"
 
@@ -35,6 +37,7 @@ Options compare_options() {
                 {"list-faults", "", "every fault: name, step and what it computes, by tabs"},
                 {"threads", "N", "default 0: every core"},
                 {"json", "F", "write the report to F (- for stdout)"},
+                {"html", "F", "write the report as one self-contained page to F"},
             }};
 }
 
@@ -170,6 +173,8 @@ Result<int> compare(const Options& options) {
     if (watched) std::cerr << "\r\033[K";
     if (options.has("json"))
         LOCKSTEP_TRY(write_json(options.text("json"), comparison_json(comparison, texts), 1));
+    if (options.has("html"))
+        LOCKSTEP_TRY(write_whole_file(options.text("html"), html_report(inspection, texts)));
     if (options.text("json") != "-") {
         print_table(comparison);
         std::cout << comparison_sentence(comparison) << '\n';

@@ -38,16 +38,7 @@ OrderedJson layers_json(const std::vector<LayerComparison>& layers) {
     return all;
 }
 
-// The worst of all passes.
-OrderedJson logits_json(const Comparison& comparison) {
-    LogitsComparison worst;
-    for (const PassComparison& pass : comparison.passes) {
-        worst.max_error = std::max(worst.max_error, pass.logits.max_error);
-        worst.kl = std::max(worst.kl, pass.logits.kl);
-        worst.top1_agree = std::min(worst.top1_agree, pass.logits.top1_agree);
-        worst.top5_overlap = std::min(worst.top5_overlap, pass.logits.top5_overlap);
-        worst.allclose_1e3 = worst.allclose_1e3 && pass.logits.allclose_1e3;
-    }
+OrderedJson logits_json(const LogitsComparison& worst) {
     return {{"max_error", worst.max_error},
             {"kl", worst.kl},
             {"top1_agree", worst.top1_agree},
@@ -89,6 +80,18 @@ size_t layers_of(const Comparison& comparison) {
 
 }  // namespace
 
+LogitsComparison worst_logits(const Comparison& comparison) {
+    LogitsComparison worst;
+    for (const PassComparison& pass : comparison.passes) {
+        worst.max_error = std::max(worst.max_error, pass.logits.max_error);
+        worst.kl = std::max(worst.kl, pass.logits.kl);
+        worst.top1_agree = std::min(worst.top1_agree, pass.logits.top1_agree);
+        worst.top5_overlap = std::min(worst.top5_overlap, pass.logits.top5_overlap);
+        worst.allclose_1e3 = worst.allclose_1e3 && pass.logits.allclose_1e3;
+    }
+    return worst;
+}
+
 std::string layer_name(int layer, size_t layers_in_all) {
     if (layer < 0) return "embed";
     if (static_cast<size_t>(layer) >= layers_in_all) return "logits";
@@ -114,7 +117,7 @@ OrderedJson comparison_json(const Comparison& comparison,
         {"first_divergence", divergence_json(comparison.first)},
         {"input_identical", comparison.input_identical},
         {"drift_unexplained", comparison.drift_unexplained},
-        {"logits", logits_json(comparison)},
+        {"logits", logits_json(worst_logits(comparison))},
         {"verdict", comparison.diverged() ? "diverged" : "match"},
         {"diagnosis", OrderedJson::array()},
         {"seconds", comparison.seconds},

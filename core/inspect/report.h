@@ -23,6 +23,9 @@ OrderedJson comparison_json(const Comparison& comparison,
 // identical."
 std::string comparison_sentence(const Comparison& comparison);
 
+// The worst of all passes, figure by figure.
+LogitsComparison worst_logits(const Comparison& comparison);
+
 // "embed", "layer 3", "logits"
 std::string layer_name(int layer, size_t layers_in_all);
 

@@ -24,13 +24,6 @@ double unit_roundoff(DType dtype) {
     }
 }
 
-// The distance of two neighbouring values of `dtype` at `value`.
-double ulp(float value, DType dtype) {
-    const int smallest = dtype == DType::f16 ? -14 : -126;
-    const int exponent = value == 0 ? smallest : std::max(std::ilogb(value), smallest);
-    return std::ldexp(2 * unit_roundoff(dtype), exponent);
-}
-
 std::vector<float> values_of(const Tensor& tensor) {
     std::vector<float> values(static_cast<size_t>(tensor.numel()));
     const int64_t columns = values.empty() ? 0 : tensor.shape[tensor.rank - 1];
@@ -238,6 +231,12 @@ bool same_shape(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace
+
+double ulp(float value, DType dtype) {
+    const int smallest = dtype == DType::f16 ? -14 : -126;
+    const int exponent = value == 0 ? smallest : std::max(std::ilogb(value), smallest);
+    return std::ldexp(2 * unit_roundoff(dtype), exponent);
+}
 
 ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected) {
     if (!same_shape(candidate, expected)) {

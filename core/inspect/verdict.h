@@ -25,6 +25,8 @@ struct ErrorFigures {  // of a tensor against truth or against another path
     bool non_finite = false;
 };
 ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected);
+// The distance of two neighbouring values of `dtype` at `value`.
+double ulp(float value, DType dtype);
 
 struct Verdict {
     bool diverged = false;
