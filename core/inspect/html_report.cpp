@@ -291,7 +291,6 @@ class Page {
         for (const LayerComparison& layer : layers_) {
             for (const StepComparison& step : layer.steps) {
                 for (const TapComparison& tap : step.taps) {
-                    const bool bad = tap.verdict.diverged;
                     text += row("td",
                                 {name(layer.layer), std::string(step_name(step.step)), tap.tensor},
                                 {drift_of(tap), figure(tap.local, tap.local.max_abs),
