@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "core/base/utf8.h"
 #include "core/text/regex.h"
-#include "core/text/utf8.h"
 
 namespace lockstep {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <limits>
 
-#include "core/text/utf8.h"
+#include "core/base/utf8.h"
 
 namespace lockstep {
 namespace {

@@ -8,7 +8,7 @@
 #include <array>
 #include <cctype>
 
-#include "core/text/utf8.h"
+#include "core/base/utf8.h"
 
 namespace lockstep {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/text/utf8.h"
+#include "core/base/utf8.h"
 
 namespace lockstep {
 namespace {

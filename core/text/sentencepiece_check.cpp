@@ -7,9 +7,9 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "core/base/utf8.h"
 #include "core/text/sentencepiece_model.h"
 #include "core/text/token_decoder.h"
-#include "core/text/utf8.h"
 
 namespace lockstep {
 namespace {

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "core/base/utf8.h"
 #include "core/text/sentencepiece_breaks.h"
 #include "core/text/token_decoder.h"
-#include "core/text/utf8.h"
 
 namespace lockstep {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <charconv>
 
+#include "core/base/utf8.h"
 #include "core/text/bpe_model.h"
-#include "core/text/utf8.h"
 
 namespace lockstep {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "core/base/utf8.h"
 #include "core/text/bpe_tokenizer.h"
 #include "core/text/sentencepiece_tokenizer.h"
-#include "core/text/utf8.h"
 
 namespace lockstep {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/utf8.h"
 #include "core/text/jinja/string_literal.h"
 #include "core/text/jinja/text.h"
-#include "core/text/utf8.h"
 
 namespace lockstep::jinja {
 namespace {

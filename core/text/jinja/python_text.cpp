@@ -9,7 +9,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "core/text/utf8.h"
+#include "core/base/utf8.h"
 
 namespace lockstep::jinja {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/text/utf8.h"
+#include "core/base/utf8.h"
 
 namespace lockstep::jinja {
 namespace {

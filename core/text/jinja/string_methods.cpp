@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/utf8.h"
 #include "core/text/jinja/access.h"
 #include "core/text/jinja/letter_case.h"
 #include "core/text/jinja/methods.h"
 #include "core/text/jinja/string_edit.h"
-#include "core/text/utf8.h"
 
 namespace lockstep::jinja {
 namespace {

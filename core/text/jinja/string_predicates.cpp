@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/utf8.h"
 #include "core/text/jinja/methods.h"
-#include "core/text/utf8.h"
 
 namespace lockstep::jinja {
 namespace {

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "core/base/json.h"
-#include "core/base/utf8.h"
 
 using namespace lockstep;
 using namespace std::string_literals;
@@ -146,29 +145,6 @@ class TestJson : public QObject {
                  QByteArray("c: l: must be an object, not an array"));
         QCOMPARE(message_of(JsonObject::of(json.at("l"), "c")),
                  QByteArray("c: must be an object, not an array"));
-    }
-
-    void utf8_is_judged_as_unicode_defines_it_data() {
-        QTest::addColumn<QByteArray>("text");
-        QTest::addColumn<int>("first_invalid");
-        QTest::newRow("empty") << QByteArray() << -1;
-        QTest::newRow("ascii with NUL") << QByteArray("a\0b", 3) << -1;
-        QTest::newRow("two, three, four bytes") << QByteArray("é€😀") << -1;
-        QTest::newRow("last code point") << QByteArray("\xf4\x8f\xbf\xbf") << -1;
-        QTest::newRow("past the last") << QByteArray("a\xf4\x90\x80\x80") << 1;
-        QTest::newRow("surrogate") << QByteArray("ab\xed\xa0\x80") << 2;
-        QTest::newRow("overlong slash") << QByteArray("\xc0\xaf") << 0;
-        QTest::newRow("overlong three") << QByteArray("\xe0\x9f\xbf") << 0;
-        QTest::newRow("overlong four") << QByteArray("\xf0\x8f\xbf\xbf") << 0;
-        QTest::newRow("cut short") << QByteArray("a\xe2\x82") << 1;
-        QTest::newRow("lone continuation") << QByteArray("\x80") << 0;
-        QTest::newRow("0xff") << QByteArray("xyz\xff") << 3;
-    }
-    void utf8_is_judged_as_unicode_defines_it() {
-        QFETCH(QByteArray, text);
-        QFETCH(int, first_invalid);
-        const size_t at = utf8_first_invalid(text.toStdString());
-        QCOMPARE(at == std::string::npos ? -1 : static_cast<int>(at), first_invalid);
     }
 };
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "core/base/utf8.h"
 #include "core/run/random.h"
-#include "core/text/utf8.h"
 
 namespace lockstep {
 namespace {
