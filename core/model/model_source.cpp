@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/model_source.h"
 
+#include "core/model/gguf.h"
 #include "core/model/gguf_model.h"
 
 namespace lockstep {
@@ -16,18 +17,19 @@ Result<ModelSource> open_model_source(const std::filesystem::path& path, bool vo
 
 Result<ModelSource> open_gguf(const std::filesystem::path& path, bool vocabulary_only) {
     LOCKSTEP_ASSIGN(GgufFile file, GgufFile::open(path));
+    const GgufMetadata& metadata = file.metadata();
     ModelSource source;
     source.path = path;
-    source.format = gguf_source_format(file);
-    LOCKSTEP_ASSIGN(source.name, file.string_or("general.name", path.stem().string()));
-    LOCKSTEP_ASSIGN(source.chat_template, file.string_or("tokenizer.chat_template", ""));
-    LOCKSTEP_ASSIGN(Vocabulary vocabulary, gguf_vocabulary(file));
+    source.format = gguf_source_format(metadata);
+    LOCKSTEP_ASSIGN(source.name, metadata.string_or("general.name", path.stem().string()));
+    LOCKSTEP_ASSIGN(source.chat_template, metadata.string_or("tokenizer.chat_template", ""));
+    LOCKSTEP_ASSIGN(Vocabulary vocabulary, gguf_vocabulary(metadata));
     if (vocabulary_only) {
         source.config.vocab_size = static_cast<int64_t>(vocabulary.tokens.size());
-        LOCKSTEP_ASSIGN(source.config.eos_token_ids, gguf_eos_token_ids(file, vocabulary));
+        LOCKSTEP_ASSIGN(source.config.eos_token_ids, gguf_eos_token_ids(metadata, vocabulary));
     } else {
         LOCKSTEP_ASSIGN(source.weights.tensors, file.read_tensors());
-        LOCKSTEP_ASSIGN(source.config, gguf_config(file, source.weights.tensors, vocabulary));
+        LOCKSTEP_ASSIGN(source.config, gguf_config(metadata, source.weights.tensors, vocabulary));
         source.weights.where = path.string();
         source.weights.gguf = true;
         source.weights.interleaved_qk = source.config.architecture == Architecture::llama;

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "core/base/json.h"
+#include "core/model/gguf.h"
 #include "core/model/gguf_model.h"
 #include "core/text/tokenizer.h"
 #include "tests/support/models.h"
@@ -121,7 +122,7 @@ void compare(const std::string& kind, const Tokenizer& tokenizer) {
 void compare_gguf(const std::string& kind, const std::filesystem::path& path) {
     const auto file = GgufFile::open(path);
     QVERIFY2(file, file ? "" : file.error().message.c_str());
-    const auto vocabulary = gguf_vocabulary(*file);
+    const auto vocabulary = gguf_vocabulary(file->metadata());
     QVERIFY2(vocabulary, vocabulary ? "" : vocabulary.error().message.c_str());
     const auto tokenizer = make_tokenizer(*vocabulary);
     QVERIFY2(tokenizer, tokenizer ? "" : tokenizer.error().message.c_str());
