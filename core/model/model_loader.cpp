@@ -33,7 +33,9 @@ std::string megabytes(int64_t bytes) {
     return std::to_string(bytes / 1'000'000) + " MB";
 }
 
-Status check_memory(const ModelSource& source, const LoadOptions& options) {
+// The tensors' own error comes first: sizes that no tensor has are no question of memory.
+Status check_fits(const ModelSource& source, const LoadOptions& options) {
+    LOCKSTEP_TRY(check_weights(source.weights, source.config));
     const Device& device = options.device ? *options.device : cpu_device();
     const MemoryEstimate needed = estimate(source.config, options);
     const auto available = static_cast<int64_t>(device.free_memory());
@@ -91,7 +93,7 @@ Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
         };
         LOCKSTEP_TRY(run_tasks({make_text}, 1, poll));
     } else {
-        LOCKSTEP_TRY(check_memory(source, options));
+        LOCKSTEP_TRY(check_fits(source, options));
         LOCKSTEP_TRY(
             load_weights(source.weights, source.config, options, make_text, model->weights));
     }
@@ -114,6 +116,7 @@ Result<MemoryEstimate> estimate_memory(const std::filesystem::path& path,
                                        const LoadOptions& options) {
     try {
         LOCKSTEP_ASSIGN(const ModelSource source, open_model_source(path, false));
+        LOCKSTEP_TRY(check_weights(source.weights, source.config));
         return estimate(source.config, options);
     } catch (const std::bad_alloc&) {
         return fail(ErrorKind::out_of_memory,

@@ -168,6 +168,12 @@ void bind(const WeightGroup& group, DType dtype, std::byte* memory) {
 
 }  // namespace
 
+Status check_weights(const WeightSource& source, const ModelConfig& config) {
+    Weights unused;
+    return match_tensors(source, config, plan_weights(config, DType::bf16, unused))
+        .map([](const auto&) {});
+}
+
 Status load_weights(const WeightSource& source, const ModelConfig& config,
                     const LoadOptions& options, const std::function<void()>& beside,
                     Weights& weights) {

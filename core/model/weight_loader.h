@@ -21,6 +21,10 @@ struct WeightSource {
     bool interleaved_qk = false;
 };
 
+// Every tensor that the config asks for is there, of its shape and of a type that can be expanded,
+// and none is there that it has no use for. No weight is read.
+Status check_weights(const WeightSource& source, const ModelConfig& config);
+
 // `beside` runs on another thread while the weights are expanded (the tokenizer is made there).
 Status load_weights(const WeightSource& source, const ModelConfig& config,
                     const LoadOptions& options, const std::function<void()>& beside,

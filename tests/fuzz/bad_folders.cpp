@@ -117,6 +117,7 @@ std::vector<BadCase> bad_configs() {
         config("vocab_size", 0, "0 is outside"),
         config("vocab_size", int64_t{1} << 40, "1099511627776 is outside"),
         config("max_position_embeddings", -1, "-1 is outside"),
+        config("max_position_embeddings", (1 << 24) + 1, "16777217 is outside 1 to 16777216"),
         config("rms_norm_eps", 0, "0 is outside"),
         config("rms_norm_eps", -1e-5, "-1e-05 is outside"),
         config("rms_norm_eps", "1e-5", "must be a number, not a string"),
@@ -167,6 +168,15 @@ std::vector<BadCase> bad_configs() {
                     write_file(folder / "config.json", json.dump());
                 },
                 {"model.safetensors: tensor model.layers.2.input_layernorm.weight is missing"}),
+        changed("sizes that no machine has room for",
+                [](const path& folder) {
+                    Json json = tiny_config();
+                    json["intermediate_size"] = 1 << 20;
+                    json["max_position_embeddings"] = 1 << 24;
+                    write_file(folder / "config.json", json.dump());
+                },
+                {"tensor model.layers.0.mlp.gate_proj.weight: shape [48, 32] is not the config's "
+                 "[1048576, 32]"}),
         changed("a vocabulary of another size",
                 [](const path& folder) {
                     Json json = tiny_config();

@@ -226,6 +226,37 @@ class TestModelLoader : public QObject {
         QCOMPARE(estimate_memory(path("one"), options)->weights, 2 * whole->weights);
     }
 
+    void the_longest_context_is_counted_right() {
+        test::GgufWriter writer = test::tiny_gguf();
+        writer.set("llama.context_length", test::gguf::u32(1 << 24));
+        LoadOptions options;
+        options.context = INT64_MAX;
+        options.dtype = DType::f32;
+        const auto file = write_gguf(writer);
+        const auto needed = estimate_memory(file, options);
+        QVERIFY(needed);
+        QCOMPARE(needed->kv_cache, int64_t{2 * 2} * (1 << 24) * 16 * 4);
+        SmallDevice small(1'000'000'000);
+        options.device = &small;
+        QVERIFY(!load_model(file, options));
+        writer.set("llama.context_length", test::gguf::u32((1 << 24) + 1));
+        QVERIFY2(words(load_model(write_gguf(writer), {})).contains("is outside 1 to 16777216"),
+                 "a longer one is no context");
+    }
+    void a_tensor_is_named_before_memory_is_asked_for() {
+        test::GgufWriter writer = test::tiny_gguf();
+        writer.set("llama.feed_forward_length", test::gguf::u32(1 << 20));
+        SmallDevice none(0);
+        LoadOptions options;
+        options.device = &none;
+        const auto file = write_gguf(writer);
+        for (const auto& message :
+             {words(load_model(file, options)),
+              QByteArray::fromStdString(estimate_memory(file, options).error().message)}) {
+            QVERIFY2(message.contains("tensor blk.0.ffn_gate.weight: shape [48, 32]"), message);
+        }
+    }
+
     void progress_ends_where_it_should() {
         std::vector<LoadProgress> told;
         LoadOptions options;
