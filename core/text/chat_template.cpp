@@ -89,7 +89,9 @@ struct Rendering {
 Rendering render_program(const jinja::Program& program, const TemplateInputs& inputs) {
     auto variables = variables_of(inputs);
     if (!variables) return {tl::unexpected<Error>(std::move(variables).error()), false};
-    jinja::Interpreter interpreter({}, inputs.now);
+    jinja::Extent extent;
+    for (const auto& [name, value] : *variables) extent.hold(value.extent());
+    jinja::Interpreter interpreter(jinja::Limits().for_input(extent.weight), inputs.now);
     auto text = interpreter.render(program, *std::move(variables));
     if (interpreter.refusal()) return {std::move(text), true};
     return {std::move(text), false};
@@ -120,6 +122,23 @@ Result<bool> says(const jinja::Program& program, const TemplateInputs& inputs,
 }
 
 }  // namespace
+
+std::vector<ChatMessage> fold_system(const std::vector<ChatMessage>& messages) {
+    std::vector<ChatMessage> folded;
+    std::string waiting;  // for a user message
+    for (const ChatMessage& message : messages) {
+        if (message.role == "system") {
+            waiting += (waiting.empty() ? "" : "\n\n") + message.content;
+            continue;
+        }
+        folded.push_back(message);
+        if (message.role != "user" || waiting.empty()) continue;
+        folded.back().content = waiting + "\n\n" + message.content;
+        waiting.clear();
+    }
+    if (!waiting.empty()) folded.push_back({"user", waiting});
+    return folded;
+}
 
 ChatTemplate::ChatTemplate() : ChatTemplate(chatml()) {}
 

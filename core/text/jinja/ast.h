@@ -51,7 +51,7 @@ struct Expression {
     std::vector<std::string> symbols;
     std::vector<ExpressionPtr> parts;
     std::vector<std::pair<std::string, ExpressionPtr>> keywords;
-    Function function = nullptr;
+    const NamedFunction* function = nullptr;
 };
 
 // What is assigned to: a name, a namespace's attribute, or a tuple of targets.

@@ -158,7 +158,7 @@ Result<Value> Interpreter::evaluate_slice(const Expression& node) {
         *targets[i] = bound.as_integer();
         if (!*targets[i]) return fail("a slice's bounds must be integers");
     }
-    LOCKSTEP_TRY(charge(value));
+    LOCKSTEP_TRY(charge_items(value));
     return get_slice(*this, value, bounds);
 }
 
@@ -187,11 +187,10 @@ Result<Value> Interpreter::evaluate_applied(const Expression& node) {
     if (node.parts[0]) {
         LOCKSTEP_ASSIGN(input, evaluate(*node.parts[0]));
     }
-    LOCKSTEP_TRY(charge(input));
     Arguments arguments;
     arguments.positional.push_back(std::move(input));
     LOCKSTEP_TRY(add_arguments(node, arguments));
-    auto value = node.function(*this, arguments);
+    auto value = node.function->apply(*this, arguments);
     if (!value && !refusal())
         return within((node.kind == Expression::Kind::filter ? "the filter '" : "the test '") +
                           node.name + "'",

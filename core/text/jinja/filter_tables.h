@@ -9,15 +9,10 @@
 
 namespace lockstep::jinja {
 
-struct NamedFilter {
-    std::string_view name;
-    Function function;
-};
-
-std::span<const NamedFilter> text_filters();
-std::span<const NamedFilter> number_filters();
-std::span<const NamedFilter> sequence_filters();
-std::span<const NamedFilter> selection_filters();
+std::span<const NamedFunction> text_filters();
+std::span<const NamedFunction> number_filters();
+std::span<const NamedFunction> sequence_filters();
+std::span<const NamedFunction> selection_filters();
 
 // What a filter is applied to.
 inline const Value& input_of(const Arguments& arguments) {

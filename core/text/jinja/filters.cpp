@@ -17,12 +17,12 @@ Value path_part(const std::string& part) {
 
 }  // namespace
 
-Function find_filter(std::string_view name) {
+const NamedFunction* find_filter(std::string_view name) {
     for (const auto table :
          {text_filters(), number_filters(), sequence_filters(), selection_filters()}) {
         const auto found = std::find_if(table.begin(), table.end(),
-                                        [name](const NamedFilter& f) { return f.name == name; });
-        if (found != table.end()) return found->function;
+                                        [name](const NamedFunction& f) { return f.name == name; });
+        if (found != table.end()) return &*found;
     }
     return nullptr;
 }

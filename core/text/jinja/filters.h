@@ -9,6 +9,6 @@
 namespace lockstep::jinja {
 
 // Null where there is none of this name.
-Function find_filter(std::string_view name);
+const NamedFunction* find_filter(std::string_view name);
 
 }  // namespace lockstep::jinja

@@ -141,21 +141,21 @@ Result<Value> fallback(Runtime&, const Arguments& arguments) {
     return has_default ? given[0] : Value::text("");
 }
 
-constexpr auto filters = std::to_array<NamedFilter>({
+constexpr auto filters = std::to_array<NamedFunction>({
     {"abs", absolute},
-    {"count", count},
-    {"d", fallback},
-    {"default", fallback},
+    {"count", count, true},
+    {"d", fallback, true},
+    {"default", fallback, true},
     {"float", to_real},
     {"int", to_integer},
-    {"length", count},
+    {"length", count, true},
     {"round", round},
     {"sum", sum},
 });
 
 }  // namespace
 
-std::span<const NamedFilter> number_filters() {
+std::span<const NamedFunction> number_filters() {
     return filters;
 }
 

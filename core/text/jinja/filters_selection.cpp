@@ -20,19 +20,18 @@ Result<std::vector<Value>> input_items(Runtime& runtime, const Arguments& argume
 
 // A filter or test with its arguments but for the first.
 struct Applied {
-    Function function = nullptr;
+    const NamedFunction* function = nullptr;
     Arguments arguments;
 
     Result<Value> to(Runtime& runtime, const Value& value) {
-        LOCKSTEP_TRY(runtime.charge(value));
         arguments.positional[0] = value;
-        return function(runtime, arguments);
+        return function->apply(runtime, arguments);
     }
 };
 
 // The name stands at positional[at], its arguments behind it.
-Result<Applied> applied(const Arguments& arguments, size_t at, Function (*find)(std::string_view),
-                        const char* what) {
+Result<Applied> applied(const Arguments& arguments, size_t at,
+                        const NamedFunction* (*find)(std::string_view), const char* what) {
     const Value& name = arguments.positional[at];
     if (!name.is_text()) return fail(std::string("the name of a ") + what + " must be a string");
     Applied result;
@@ -98,17 +97,17 @@ Result<Value> select(Runtime& runtime, const Arguments& arguments) {
     return runtime.make_sequence(std::move(kept), generator);
 }
 
-constexpr auto filters = std::to_array<NamedFilter>({
-    {"map", map},
-    {"reject", select<false, false>},
-    {"rejectattr", select<false, true>},
-    {"select", select<true, false>},
-    {"selectattr", select<true, true>},
+constexpr auto filters = std::to_array<NamedFunction>({
+    {"map", map, true},
+    {"reject", select<false, false>, true},
+    {"rejectattr", select<false, true>, true},
+    {"select", select<true, false>, true},
+    {"selectattr", select<true, true>, true},
 });
 
 }  // namespace
 
-std::span<const NamedFilter> selection_filters() {
+std::span<const NamedFunction> selection_filters() {
     return filters;
 }
 

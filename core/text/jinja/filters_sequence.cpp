@@ -21,16 +21,19 @@ Result<Value> list(Runtime& runtime, const Arguments& arguments) {
     return runtime.make_sequence(std::move(items));
 }
 
-Result<Value> first(Runtime& runtime, const Arguments& arguments) {
-    LOCKSTEP_TRY(arguments.bind("first", 1, {}));
-    LOCKSTEP_ASSIGN(const auto items, iterate(runtime, input_of(arguments)));
-    return items.empty() ? Value::undefined("there is no first item") : items.front();
-}
-
-Result<Value> last(Runtime& runtime, const Arguments& arguments) {
-    LOCKSTEP_TRY(arguments.bind("last", 1, {}));
-    LOCKSTEP_ASSIGN(const auto items, iterate(runtime, input_of(arguments)));
-    return items.empty() ? Value::undefined("there is no last item") : items.back();
+// One end of a list, looked at where it stands.
+template <bool First>
+Result<Value> end_item(Runtime& runtime, const Arguments& arguments) {
+    LOCKSTEP_TRY(arguments.bind(First ? "first" : "last", 1, {}));
+    const Value& value = input_of(arguments);
+    std::vector<Value> walked;
+    if (!value.is_sequence()) {
+        LOCKSTEP_ASSIGN(walked, iterate(runtime, value));
+    }
+    const std::vector<Value>& items = value.is_sequence() ? value.items() : walked;
+    if (items.empty())
+        return Value::undefined(First ? "there is no first item" : "there is no last item");
+    return First ? items.front() : items.back();
 }
 
 Result<Value> reverse(Runtime& runtime, const Arguments& arguments) {
@@ -166,25 +169,25 @@ Result<Value> groupby(Runtime& runtime, const Arguments& arguments) {
     return runtime.make_sequence(std::move(groups));
 }
 
-constexpr auto filters = std::to_array<NamedFilter>({
-    {"batch", batch},
+constexpr auto filters = std::to_array<NamedFunction>({
+    {"batch", batch, true},
     {"dictsort", dictsort},
-    {"first", first},
+    {"first", end_item<true>, true},
     {"groupby", groupby},
     {"items", items},
-    {"last", last},
-    {"list", list},
+    {"last", end_item<false>, true},
+    {"list", list, true},
     {"max", extreme<true>},
     {"min", extreme<false>},
-    {"reverse", reverse},
-    {"slice", slice},
+    {"reverse", reverse, true},
+    {"slice", slice, true},
     {"sort", sort},
     {"unique", unique},
 });
 
 }  // namespace
 
-std::span<const NamedFilter> sequence_filters() {
+std::span<const NamedFunction> sequence_filters() {
     return filters;
 }
 

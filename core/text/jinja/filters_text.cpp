@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/utf8.h"
 #include "core/text/jinja/access.h"
 #include "core/text/jinja/filter_tables.h"
 #include "core/text/jinja/letter_case.h"
 #include "core/text/jinja/operators.h"
 #include "core/text/jinja/python_text.h"
 #include "core/text/jinja/string_edit.h"
-#include "core/text/utf8.h"
 
 namespace lockstep::jinja {
 namespace {
@@ -203,7 +203,7 @@ Result<Value> tojson(Runtime& runtime, const Arguments& arguments) {
     return runtime.make_text(Text::derived(std::move(json), input));
 }
 
-constexpr auto filters = std::to_array<NamedFilter>({
+constexpr auto filters = std::to_array<NamedFunction>({
     {"capitalize", map_text<capitalize>},
     {"center", center},
     {"e", map_text<escape_html>},
@@ -225,7 +225,7 @@ constexpr auto filters = std::to_array<NamedFilter>({
 
 }  // namespace
 
-std::span<const NamedFilter> text_filters() {
+std::span<const NamedFunction> text_filters() {
     return filters;
 }
 

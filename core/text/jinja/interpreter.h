@@ -62,7 +62,7 @@ class Interpreter : public Runtime {
     // loops and macros: interpreter_calls.cpp
     Result<Flow> loop(const Statement& node);
     Result<Flow> run_loop(const Statement& node, const Value& iterable, int depth);
-    Result<std::vector<Value>> loop_items(const Statement& node, const Value& iterable);
+    Result<Value> loop_sequence(const Statement& node, const Value& iterable);
     Value make_macro(const Statement& node, const std::string& name);
     Result<Value> call_macro(const Macro& macro, const Arguments& arguments);
     Status bind_parameters(const Macro& macro, const Arguments& arguments);

@@ -14,7 +14,9 @@ struct Macro : Callable {
 
     Macro(std::string macro, Interpreter& in, const Statement& statement,
           std::shared_ptr<Frame> frame)
-        : Callable(std::move(macro)), interpreter(in), node(statement), scope(std::move(frame)) {}
+        : Callable(std::move(macro)), interpreter(in), node(statement), scope(std::move(frame)) {
+        walks_arguments = false;
+    }
     Result<Value> call(Runtime&, const Arguments& arguments) const override {
         return interpreter.call_macro(*this, arguments);
     }
@@ -27,7 +29,9 @@ struct RecursiveLoop : Callable {
     int depth;  // of the loop that it starts
 
     RecursiveLoop(Interpreter& in, const Statement& statement, int d)
-        : Callable("loop"), interpreter(in), node(statement), depth(d) {}
+        : Callable("loop"), interpreter(in), node(statement), depth(d) {
+        walks_arguments = false;
+    }
     Result<Value> call(Runtime& runtime, const Arguments& arguments) const override {
         LOCKSTEP_ASSIGN(const auto given, arguments.bind("loop", 0, {"iterable"}, 1));
         Text text;
@@ -44,7 +48,8 @@ Result<Value> Interpreter::call(const Value& callee, Arguments arguments) {
     auto callable = callee.as_callable();
     if (const auto loop_state = callee.as_loop()) callable = loop_state->recurse;
     if (!callable) return fail("a " + std::string(callee.type_name()) + " cannot be called");
-    for (const Value& argument : arguments.positional) LOCKSTEP_TRY(charge(argument));
+    for (const Value& argument : arguments.positional)
+        LOCKSTEP_TRY(callable->walks_arguments ? charge(argument) : step());
     if (call_depth_ >= limits().call_depth)
         return lockstep::fail(
             ErrorKind::unsupported,
@@ -63,15 +68,15 @@ Result<Interpreter::Flow> Interpreter::loop(const Statement& node) {
 Result<Interpreter::Flow> Interpreter::run_loop(const Statement& node, const Value& iterable,
                                                 int depth) {
     auto state = std::make_shared<LoopState>();
-    LOCKSTEP_ASSIGN(state->items, loop_items(node, iterable));
-    for (const Value& item : state->items) state->extent.hold(item.extent());
+    LOCKSTEP_ASSIGN(state->sequence, loop_sequence(node, iterable));
     state->depth0 = depth;
     if (node.recursive)
         state->recurse = std::make_shared<const RecursiveLoop>(*this, node, depth + 1);
-    if (state->items.empty()) return in_scope(node.other, inner_frame());
+    const std::vector<Value>& items = state->sequence.items();
+    if (items.empty()) return in_scope(node.other, inner_frame());
     const auto outer = frame_;
     Result<Flow> flow = Flow::normal;
-    for (state->index0 = 0; state->index0 < state->items.size(); ++state->index0) {
+    for (state->index0 = 0; state->index0 < items.size(); ++state->index0) {
         frame_ = outer;
         frame_ = inner_frame();
         frame_->variables["loop"] = Value::of(state);
@@ -81,19 +86,24 @@ Result<Interpreter::Flow> Interpreter::run_loop(const Statement& node, const Val
         if (!flow || *flow == Flow::break_loop) break;
     }
     frame_ = outer;
-    state->index0 = std::min(state->index0, state->items.size() - 1);
+    state->index0 = std::min(state->index0, items.size() - 1);
     state->last_changed.reset();  // it may hold the loop itself
     if (!flow) return flow;
     return Flow::normal;
 }
 
-Result<std::vector<Value>> Interpreter::loop_items(const Statement& node, const Value& iterable) {
-    LOCKSTEP_ASSIGN(std::vector<Value> items, iterate(*this, iterable));
-    if (!node.condition) return items;
+// What the loop goes through: a list itself, so that starting a loop over it costs nothing.
+Result<Value> Interpreter::loop_sequence(const Statement& node, const Value& iterable) {
+    Value all = iterable;
+    if (!all.is_sequence()) {
+        LOCKSTEP_ASSIGN(std::vector<Value> items, iterate(*this, iterable));
+        all = Value::sequence(std::move(items));
+    }
+    if (!node.condition) return all;
     std::vector<Value> kept;
     const auto outer = frame_;
     Status status;
-    for (const Value& item : items) {
+    for (const Value& item : all.items()) {
         frame_ = outer;
         frame_ = inner_frame();
         status = assign(node.targets.front(), item);
@@ -105,7 +115,7 @@ Result<std::vector<Value>> Interpreter::loop_items(const Statement& node, const 
     }
     frame_ = outer;
     LOCKSTEP_TRY(status);
-    return kept;
+    return make_sequence(std::move(kept));
 }
 
 Value Interpreter::make_macro(const Statement& node, const std::string& name) {

@@ -43,7 +43,8 @@ Value count(size_t n) {
 }  // namespace
 
 std::optional<Value> loop_attribute(const std::shared_ptr<LoopState>& loop, std::string_view name) {
-    const size_t size = loop->items.size(), i = loop->index0;
+    const std::vector<Value>& items = loop->sequence.items();
+    const size_t size = items.size(), i = loop->index0;
     if (name == "index") return count(i + 1);
     if (name == "index0") return count(i);
     if (name == "revindex") return count(size - i);
@@ -54,9 +55,9 @@ std::optional<Value> loop_attribute(const std::shared_ptr<LoopState>& loop, std:
     if (name == "depth") return Value::integer(loop->depth0 + 1);
     if (name == "depth0") return Value::integer(loop->depth0);
     if (name == "previtem")
-        return i > 0 ? loop->items[i - 1] : Value::undefined("there is no previous item");
+        return i > 0 ? items[i - 1] : Value::undefined("there is no previous item");
     if (name == "nextitem")
-        return i + 1 < size ? loop->items[i + 1] : Value::undefined("there is no next item");
+        return i + 1 < size ? items[i + 1] : Value::undefined("there is no next item");
     if (name == "cycle")
         return Value::of(std::shared_ptr<const Callable>(std::make_shared<const Cycle>(i)));
     if (name == "changed")

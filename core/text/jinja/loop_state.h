@@ -12,14 +12,13 @@
 namespace lockstep::jinja {
 
 struct LoopState {
-    std::vector<Value> items;
+    Value sequence;
     size_t index0 = 0;
     int depth0 = 0;
-    Extent extent;
     std::shared_ptr<const Callable> recurse;  // loop(items), of a recursive loop
     std::optional<std::vector<Value>> last_changed;
 
-    const Value& item() const { return items[index0]; }
+    const Value& item() const { return sequence.items()[index0]; }
 };
 
 // loop.index, loop.last, ..., loop.cycle; nothing for another name.

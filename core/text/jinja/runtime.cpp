@@ -5,6 +5,21 @@
 
 namespace lockstep::jinja {
 
+Limits Limits::for_input(int64_t weight) const {
+    constexpr int64_t steps_each = 100, bytes_each = 1024;  // 16 times what a weight of one holds
+    const int64_t counted = std::min(weight, value_weight);
+    Limits limits = *this;
+    limits.steps += steps_each * counted;
+    limits.total_bytes += static_cast<size_t>(bytes_each * counted);
+    return limits;
+}
+
+Result<Value> NamedFunction::apply(Runtime& runtime, const Arguments& arguments) const {
+    const Value& input = arguments.positional[0];
+    LOCKSTEP_TRY(over_items ? runtime.charge_items(input) : runtime.charge(input));
+    return function(runtime, arguments);
+}
+
 Result<std::vector<Value>> Arguments::bind(std::string_view what, size_t skip,
                                            std::initializer_list<std::string_view> names,
                                            size_t required) const {
@@ -57,6 +72,11 @@ Status Runtime::check_string(size_t bytes) const {
 
 Status Runtime::charge(const Value& value) {
     return step(1 + value.extent().weight / 16);
+}
+
+Status Runtime::charge_items(const Value& value) {
+    if (!value.is_sequence()) return charge(value);
+    return step(1 + static_cast<int64_t>(value.items().size()) / 16);
 }
 
 Status Runtime::check_extent(const Value& value) const {

@@ -24,6 +24,9 @@ struct Limits {
     int call_depth = 60;                     // macros within macros
     int value_depth = 100;                   // lists within lists
     int64_t value_weight = 4'000'000;        // see Extent
+
+    // With what a longer conversation rightly takes on top. `weight` is its Extent's.
+    Limits for_input(int64_t weight) const;
 };
 
 struct Arguments {
@@ -51,7 +54,8 @@ class Runtime {
     // Counted against the limits.
     Status step(int64_t count = 1);
     Status allocate(size_t bytes);
-    Status charge(const Value& value);  // steps, as it takes to walk through it
+    Status charge(const Value& value);        // steps, as it takes to walk through it
+    Status charge_items(const Value& value);  // as it takes to walk over a list, not into it
     Status check_extent(const Value& value) const;
     Status check_string(size_t bytes) const;  // before one of that size is built
     Result<Value> make_text(Text text);
@@ -82,9 +86,19 @@ class Runtime {
 // applied to.
 using Function = Result<Value> (*)(Runtime&, const Arguments& arguments);
 
+struct NamedFunction {
+    std::string_view name;
+    Function function;
+    bool over_items = false;  // walks over the items of a list at most, not into them
+
+    // Charged, then called.
+    Result<Value> apply(Runtime& runtime, const Arguments& arguments) const;
+};
+
 struct Callable {
     std::string name;
     Extent extent;
+    bool walks_arguments = true;  // not only hands them on
 
     explicit Callable(std::string callable_name) : name(std::move(callable_name)) {}
     Callable(const Callable&) = delete;

@@ -95,58 +95,54 @@ Result<Value> same_as(Runtime&, const Arguments& arguments) {
                           equal(self(arguments), given[0]));
 }
 
-template <Function (*Find)(std::string_view)>
+template <const NamedFunction* (*Find)(std::string_view)>
 Result<Value> names(Runtime&, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("this test", 1, {}));
     return Value::boolean(self(arguments).is_text() && Find(self(arguments).bytes()));
 }
 
-struct Test {
-    std::string_view name;
-    Function function;
-};
-
-constexpr auto tests = std::to_array<Test>({
-    {"boolean", is<&Value::is_boolean>},
-    {"callable", is_such<is_callable>},
-    {"defined", is_such<is_defined>},
+constexpr auto tests = std::to_array<NamedFunction>({
+    {"boolean", is<&Value::is_boolean>, true},
+    {"callable", is_such<is_callable>, true},
+    {"defined", is_such<is_defined>, true},
     {"divisibleby", is_divisible},
     {"eq", compares<'='>},
     {"equalto", compares<'='>},
     {"even", is_even},
-    {"false", is_such<is_false>},
+    {"false", is_such<is_false>, true},
     {"filter", names<find_filter>},
-    {"float", is<&Value::is_real>},
+    {"float", is<&Value::is_real>, true},
     {"ge", compares<'g'>},
     {"greaterthan", compares<'>'>},
     {"gt", compares<'>'>},
     {"in", is_in},
-    {"integer", is<&Value::is_integer>},
-    {"iterable", is_such<is_iterable>},
+    {"integer", is<&Value::is_integer>, true},
+    {"iterable", is_such<is_iterable>, true},
     {"le", compares<'l'>},
     {"lessthan", compares<'<'>},
     {"lower", is_case<false>},
     {"lt", compares<'<'>},
-    {"mapping", is<&Value::is_dict>},
+    {"mapping", is<&Value::is_dict>, true},
     {"ne", compares<'!'>},
-    {"none", is<&Value::is_none>},
-    {"number", is<&Value::is_number>},
+    {"none", is<&Value::is_none>, true},
+    {"number", is<&Value::is_number>, true},
     {"odd", is_odd},
     {"sameas", same_as},
-    {"sequence", is_such<is_sequence>},
-    {"string", is<&Value::is_text>},
+    {"sequence", is_such<is_sequence>, true},
+    {"string", is<&Value::is_text>, true},
     {"test", names<find_test>},
-    {"true", is_such<is_true>},
-    {"undefined", is<&Value::is_undefined>},
+    {"true", is_such<is_true>, true},
+    {"undefined", is<&Value::is_undefined>, true},
     {"upper", is_case<true>},
 });
 
 }  // namespace
 
-Function find_test(std::string_view name) {
-    const auto* found = std::find_if(tests.begin(), tests.end(),
-                                     [name](const Test& test) { return test.name == name; });
-    return found == tests.end() ? nullptr : found->function;
+const NamedFunction* find_test(std::string_view name) {
+    const auto* found = std::find_if(tests.begin(), tests.end(), [name](const NamedFunction& test) {
+        return test.name == name;
+    });
+    return found == tests.end() ? nullptr : found;
 }
 
 }  // namespace lockstep::jinja

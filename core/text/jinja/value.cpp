@@ -119,7 +119,7 @@ Extent Value::extent() const {
     if (is_dict()) return as_dict().extent;
     if (const auto callable = as_callable()) return callable->extent;
     const auto loop = as_loop();
-    return loop ? loop->extent : Extent{};
+    return loop ? loop->sequence.extent() : Extent{};
 }
 
 std::string_view Value::type_name() const {
