@@ -59,7 +59,7 @@ std::string_view stop_reason_name(StopReason reason) {
 
 Result<PreparedPrompt> prepare_chat(const Model& model, const std::vector<ChatMessage>& messages) {
     TemplateInputs inputs;
-    inputs.messages = messages;
+    inputs.messages = model.chat_template.supports_system_role() ? messages : fold_system(messages);
     inputs.bos_token = token_text(*model.tokenizer, model.tokenizer->bos_token_id());
     inputs.eos_token = token_text(*model.tokenizer, model.tokenizer->eos_token_id());
     LOCKSTEP_ASSIGN(RenderedPrompt rendered, model.chat_template.render(inputs));

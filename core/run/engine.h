@@ -63,7 +63,8 @@ struct PreparedPrompt {
     std::vector<int32_t> ids;
 };
 
-// Through the model's chat template; control tokens are recognised in the template's own text only.
+// Through the model's chat template, a system text folded into a user message where that has no
+// place for it; control tokens are recognised in the template's own text only.
 // Needs no weights.
 Result<PreparedPrompt> prepare_chat(const Model& model, const std::vector<ChatMessage>& messages);
 

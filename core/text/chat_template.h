@@ -24,6 +24,10 @@ struct ChatMessage {
     std::string fields_json = {};
 };
 
+// As a template without a system role can take it (ChatTemplate::supports_system_role): a system
+// text stands in front of the next user message, an empty line between them.
+std::vector<ChatMessage> fold_system(const std::vector<ChatMessage>& messages);
+
 struct TemplateInputs {
     std::vector<ChatMessage> messages;
     bool add_generation_prompt = true;

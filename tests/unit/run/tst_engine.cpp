@@ -233,6 +233,24 @@ class TestEngine : public QObject {
         QCOMPARE(std::count(templated->ids.begin(), templated->ids.end(), 258), 1);
     }
 
+    // As with Gemma's and Mistral's templates, which refuse a system message.
+    void a_system_text_reaches_a_template_that_has_no_place_for_it() {
+        QTemporaryDir folder;
+        const std::filesystem::path path = folder.path().toStdString() + "/no_system";
+        QVERIFY(write_tiny_model(byte_recipe(), path));
+        QVERIFY(QFile::copy("golden/templates/templates/gemma.jinja",
+                            QString::fromStdString(path.string() + "/chat_template.jinja")));
+        const Status loaded = engine_->load(path, {}, {2, context});
+        QVERIFY2(loaded, message_of(loaded).c_str());
+        GenerateRequest request = chat("Why?");
+        request.messages.insert(request.messages.begin(), {"system", "Be brief."});
+        const auto prompt = engine_->prepare(request);
+        QVERIFY2(prompt, message_of(prompt).c_str());
+        const std::string turn = "<start_of_turn>user\nBe brief.\n\nWhy?<end_of_turn>\n";
+        QVERIFY2(prompt->text.find(turn) != std::string::npos, prompt->text.c_str());
+        QVERIFY(engine_->generate(request, {}));
+    }
+
     // Only what is new of a conversation is computed, and that changes nothing.
     void the_next_turn_reuses_the_cache() {
         const auto first = run(chat("One.", 20));

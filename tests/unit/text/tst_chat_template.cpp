@@ -339,12 +339,31 @@ class TestChatTemplate : public QObject {
             }
         }
     }
-    void many_messages_are_no_problem() {
+    void a_system_text_is_folded_into_the_next_user_message() {
+        using Messages = std::vector<ChatMessage>;
+        const auto spelled = [](const Messages& messages) {
+            QStringList list;
+            for (const ChatMessage& m : messages) list << shown(m.role + ": " + m.content);
+            return list.join(" | ");
+        };
+        QCOMPARE(spelled(fold_system({{"system", "s"}, {"user", "u"}, {"assistant", "a"}})),
+                 QString("user: s\n\nu | assistant: a"));
+        QCOMPARE(spelled(fold_system({{"system", "s"}, {"system", "t"}, {"user", "u"}})),
+                 QString("user: s\n\nt\n\nu"));
+        QCOMPARE(spelled(fold_system({{"user", "u"}, {"system", "s"}})),
+                 QString("user: u | user: s"));
+        QCOMPARE(spelled(fold_system({{"user", "u"}})), QString("user: u"));
+        QVERIFY(fold_system({}).empty());
+    }
+    void every_template_takes_a_folded_system_text_data() { every_fixture_compiles_data(); }
+    void every_template_takes_a_folded_system_text() {
+        QFETCH(QString, name);
         TemplateInputs inputs;
-        for (int i = 0; i < 400; ++i)
-            inputs.messages.push_back({i % 2 ? "assistant" : "user", std::string(2000, 'y')});
-        for (const QString& name : fixtures)
-            QVERIFY2(ChatTemplate::compile(fixture(name))->render(inputs), qPrintable(name));
+        inputs.messages = fold_system({{"system", "Be brief."}, {"user", "Why?"}});
+        const auto prompt = ChatTemplate::compile(fixture(name))->render(inputs);
+        QVERIFY2(prompt, prompt ? "" : prompt.error().message.c_str());
+        for (const char* part : {"Be brief.", "Why?"})  // one of them indents what is said
+            QVERIFY2(prompt->text.find(part) != std::string::npos, prompt->text.c_str());
     }
 
   private:
