@@ -94,6 +94,17 @@ std::string read_stdin() {
     return {std::istreambuf_iterator<char>(std::cin), {}};
 }
 
+std::function<void(std::string_view)> kernel_output_to_stderr() {
+    constexpr size_t most = 256 * 1024;
+    return [shown = size_t{0}](std::string_view text) mutable {
+        if (shown > most) return;
+        std::cerr << text.substr(0, most - shown);
+        shown += text.size();
+        if (shown > most) std::cerr << "\nlockstep: the kernel prints more; it is not shown\n";
+        std::cerr << std::flush;
+    };
+}
+
 Status write_json(const std::string& file, const OrderedJson& json, int indent) {
     const std::string text =
         json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace) + "\n";

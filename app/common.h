@@ -4,7 +4,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/options.h"
@@ -28,6 +30,8 @@ Result<std::string> path_option(const Options& options, const std::string& fallb
 std::string known_paths();
 
 std::string read_stdin();
+// What a user's kernel prints, handed on to stderr; not all of it, where it is very much.
+std::function<void(std::string_view)> kernel_output_to_stderr();
 // "-" is stdout. Ends with a newline; bytes that are not UTF-8 become U+FFFD.
 // indent: spaces per level, or -1 for a single line.
 Status write_json(const std::string& file, const OrderedJson& json, int indent);

@@ -31,7 +31,10 @@ Options compare_options() {
                 {"chat", "", "put each prompt through the model's chat template"},
                 {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
                 {"decode", "N", "decode steps after the prompt, the reference's tokens forced"},
-                {"candidate", "PATH", "default fused; one of " + known_paths()},
+                {"candidate", "PATH",
+                 "default fused; one of " + known_paths() +
+                     ", or a kernel of yours:\n"
+                     "./my_kernel.so, or ./my_kernel.so,base=reference"},
                 {"reference", "PATH", "reference (default) or truth"},
                 {"inject", "FAULT", "plant a fault in the candidate: FAULT@layer=N[,step=S]"},
                 {"list-faults", "", "every fault: name, step and what it computes, by tabs"},
@@ -104,6 +107,7 @@ Status check_fault_name(const Options& options) {
 Result<Candidate> candidate_of(const Options& options, const std::shared_ptr<const Model>& model) {
     CandidateSpec spec;
     spec.text = options.text("candidate", "fused");
+    spec.isolation.on_output = kernel_output_to_stderr();
     if (options.has("inject")) {
         const auto layers = static_cast<int>(model->config.num_hidden_layers);
         LOCKSTEP_ASSIGN(spec.fault, parse_fault(options.text("inject"), layers));

@@ -7,6 +7,7 @@
 
 #include "app/window.h"
 #include "app/words.h"
+#include "kernels/user/child_main.h"
 
 namespace lockstep::app {
 namespace {
@@ -57,6 +58,7 @@ int run(int argc, char** argv) {
         print_usage();
         return 0;
     }
+    if (first == kernel_child_word) return kernel_child_main();  // not for people
     for (const Word& word : words) {
         if (first == word.name) return word.run(argc - 2, argv + 2);
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inspect/candidate.h"
 
+#include <string_view>
+
 namespace lockstep {
 namespace {
 
@@ -11,19 +13,40 @@ std::string known_names(DeviceKind device) {
     return names;
 }
 
+Result<Candidate> open_path(const CandidateSpec& spec, DeviceKind device) {
+    if (const auto user = user_kernel_name(spec.text)) {
+        LOCKSTEP_ASSIGN(UserKernel kernel,
+                        open_user_kernel_isolated(user->file, user->base, spec.isolation));
+        Candidate candidate{kernel.path.name, kernel.path};
+        candidate.user_kernel = std::move(kernel);
+        return candidate;
+    }
+    if (const KernelPath* const path = find_kernel_path(device, spec.text))
+        return Candidate{path->name, *path};
+    return fail(ErrorKind::invalid_argument, "the candidate is one of " + known_names(device) +
+                                                 ", or a shared object (./my_kernel.so), not \"" +
+                                                 spec.text + "\"");
+}
+
 }  // namespace
+
+std::optional<UserKernelName> user_kernel_name(const std::string& text) {
+    constexpr std::string_view base = ",base=";
+    UserKernelName name{text, "fused"};
+    if (const size_t at = text.rfind(base); at != std::string::npos)
+        name = {text.substr(0, at), text.substr(at + base.size())};
+    const bool is_file = name.file.ends_with(".so") || name.file.find('/') != std::string::npos;
+    const bool is_trace = text.starts_with("trace:");
+    return is_file && !is_trace ? std::optional(name) : std::nullopt;
+}
 
 Result<Candidate> open_candidate(const CandidateSpec& spec, DeviceKind device,
                                  std::shared_ptr<const Model> model) {
-    const KernelPath* const path = find_kernel_path(device, spec.text);
-    if (!path) {
-        return fail(ErrorKind::invalid_argument, "the candidate is one of " + known_names(device) +
-                                                     ", not \"" + spec.text + "\"");
-    }
-    if (!spec.fault) return Candidate{path->name, *path};
-    LOCKSTEP_ASSIGN(KernelPath wrong, plant_fault(*path, *spec.fault, std::move(model)));
-    std::string name = wrong.name;
-    return Candidate{std::move(name), std::move(wrong)};
+    LOCKSTEP_ASSIGN(Candidate candidate, open_path(spec, device));
+    if (!spec.fault) return candidate;
+    LOCKSTEP_ASSIGN(candidate.path, plant_fault(candidate.path, *spec.fault, std::move(model)));
+    candidate.name = candidate.path.name;
+    return candidate;
 }
 
 }  // namespace lockstep

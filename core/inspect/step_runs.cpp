@@ -29,7 +29,10 @@ void poison_appended_rows(const StepArgs& args) {
 }
 
 std::string where(const KernelPath& path, const StepArgs& args) {
-    return "path " + path.name + ", step " + std::string(step_name(step_id(args)));
+    const StepId step = step_id(args);
+    const bool in_layer = step != StepId::embed && step != StepId::logits;
+    return "path " + path.name + ", step " + std::string(step_name(step)) +
+           (in_layer ? " of layer " + std::to_string(step_context(args).layer) : "");
 }
 
 Result<SampleStep> run_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
