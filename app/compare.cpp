@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "app/common.h"
+#include "app/prompts.h"
 #include "app/words.h"
 #include "core/base/output_file.h"
 #include "core/inspect/candidate.h"
@@ -69,27 +70,6 @@ Result<std::vector<std::string>> prompt_texts(const Options& options) {
     if (texts.empty() || texts.size() != json.size())
         return fail(ErrorKind::invalid_argument, file + ": not a JSON array of strings");
     return texts;
-}
-
-// As the model sees it: raw text, or one message through the template.
-Result<std::vector<int32_t>> encode(const Model& model, const std::string& text, bool chat) {
-    if (!chat) {
-        EncodeOptions options;
-        options.add_special = true;
-        return model.tokenizer->encode(text, options);
-    }
-    TemplateInputs inputs;
-    inputs.messages = {{"user", text}};
-    const auto spelled = [&](std::optional<int32_t> id) {
-        return id ? std::string(model.tokenizer->piece(*id)) : std::string();
-    };
-    inputs.bos_token = spelled(model.tokenizer->bos_token_id());
-    inputs.eos_token = spelled(model.tokenizer->eos_token_id());
-    LOCKSTEP_ASSIGN(const RenderedPrompt prompt, model.chat_template.render(inputs));
-    EncodeOptions options;
-    options.control = EncodeOptions::Control::outside_input;
-    options.input = prompt.input;
-    return model.tokenizer->encode(prompt.text, options);
 }
 
 void print_faults() {
@@ -162,7 +142,7 @@ Result<int> compare(const Options& options) {
     request.candidate = std::move(candidate.path);
     for (const std::string& text : texts) {
         LOCKSTEP_ASSIGN(std::vector<int32_t> ids,
-                        encode(*request.model, text, options.has("chat")));
+                        encode_prompt(*request.model, text, options.has("chat")));
         request.prompts.push_back(std::move(ids));
     }
     const bool watched = isatty(STDERR_FILENO);

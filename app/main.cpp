@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which word runs what. Nothing else happens here.
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -24,6 +25,7 @@ constexpr Word words[] = {
     {"bench", run_bench, "decode and prefill against the memory's bandwidth"},
     {"models", run_models, "the models that are known, and where they lie"},
     {"compare", run_compare, "whether two paths compute the same, and where they first part"},
+    {"trace", run_trace, "every step's outputs of a run, written to a file"},
 };
 
 void print_usage() {
@@ -73,5 +75,7 @@ int run(int argc, char** argv) {
 }  // namespace lockstep::app
 
 int main(int argc, char** argv) {
+    // A file that grows over the user's limit is an error of write(), not the end of the program.
+    std::signal(SIGXFSZ, SIG_IGN);
     return lockstep::app::run(argc, argv);
 }

@@ -10,6 +10,7 @@ int run_tokenize(int argc, char** argv);
 int run_bench(int argc, char** argv);
 int run_models(int argc, char** argv);
 int run_compare(int argc, char** argv);
+int run_trace(int argc, char** argv);
 // The chat that `lockstep` opens where there is no display.
 int run_chat_without_display(const char* model);
 

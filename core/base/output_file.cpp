@@ -19,6 +19,11 @@ std::string reason() {
     return std::generic_category().message(errno);
 }
 
+tl::unexpected<Error> could_not_be_written(const std::filesystem::path& path,
+                                           const std::string& why) {
+    return fail(ErrorKind::io, path.string() + ": could not be written: " + why);
+}
+
 // Where a link leads, so that the link stays and the file it names is replaced.
 std::filesystem::path behind_links(const std::filesystem::path& path) {
     std::error_code error;
@@ -30,7 +35,23 @@ std::filesystem::path behind_links(const std::filesystem::path& path) {
 }  // namespace
 
 tl::unexpected<Error> OutputFile::error() const {
-    return fail(ErrorKind::io, path_.string() + ": could not be written: " + reason());
+    return could_not_be_written(path_, reason());
+}
+
+Status check_writable(const std::filesystem::path& path) {
+    const std::filesystem::path target = behind_links(path);
+    std::error_code error;
+    if (path.empty()) return fail(ErrorKind::io, "the output file has no name");
+    if (std::filesystem::is_directory(target, error))
+        return could_not_be_written(path, "it is a folder");
+    if (std::filesystem::exists(target, error)) {
+        if (::access(target.c_str(), W_OK) != 0) return could_not_be_written(path, reason());
+        if (!std::filesystem::is_regular_file(target, error)) return {};
+    }
+    const std::filesystem::path folder =
+        target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) return could_not_be_written(path, reason());
+    return {};
 }
 
 Result<OutputFile> OutputFile::create(const std::filesystem::path& path) {
@@ -39,8 +60,7 @@ Result<OutputFile> OutputFile::create(const std::filesystem::path& path) {
     const std::filesystem::path target = behind_links(path);
     struct stat existing {};
     const bool exists = ::stat(target.c_str(), &existing) == 0;
-    if (exists && S_ISDIR(existing.st_mode))
-        return fail(ErrorKind::io, path.string() + ": could not be written: it is a folder");
+    if (exists && S_ISDIR(existing.st_mode)) return could_not_be_written(path, "it is a folder");
     if (exists && !S_ISREG(existing.st_mode)) {
         made.file_ = ::open(target.c_str(), O_WRONLY | O_CLOEXEC);
         if (made.file_ < 0) return made.error();

@@ -46,6 +46,8 @@ class OutputFile {
     int file_ = -1;
 };
 
+// Whether create() is likely to succeed, so that long work is not done in vain.
+Status check_writable(const std::filesystem::path& path);
 // A short file at once.
 Status write_whole_file(const std::filesystem::path& path, std::string_view text);
 

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/inspect/local_observer.h"
+#include "core/inspect/passes.h"
 #include "core/inspect/probe.h"
 #include "core/run/forward.h"
 #include "core/run/session.h"
@@ -13,9 +14,6 @@ namespace lockstep {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Logits of every row are compared as long as one path's take no more than this.
-constexpr int64_t all_logits_bytes = 96 << 20;
 
 // Roundings that differ in order grow apart by chance: RMS errors of two honest paths stay well
 // within this of each other. The slack is for f32 models, whose floor is all but nothing.
@@ -52,27 +50,6 @@ class StepKeeper final : public StepObserver {
     std::optional<StepCase> found_;
 };
 
-int32_t greedy(const Tensor& logits) {
-    const auto vocab_size = static_cast<size_t>(logits.shape[1]);
-    const float* const last = logits.rows(logits.shape[0] - 1, 1).as<float>();
-    return static_cast<int32_t>(std::max_element(last, last + vocab_size) - last);
-}
-
-// Calls body(pass, batch) for the prefill's batches and for each decode step.
-template <class Body>
-Status for_each_pass(const Session& session, std::span<const int32_t> prompt,
-                     std::span<const int32_t> forced, const Body& body) {
-    const auto count = static_cast<int64_t>(prompt.size());
-    for (int64_t first = 0; first < count; first += session.max_batch()) {
-        const int64_t rows = std::min(session.max_batch(), count - first);
-        LOCKSTEP_TRY(
-            body(0, prompt.subspan(static_cast<size_t>(first), static_cast<size_t>(rows))));
-    }
-    for (size_t step = 0; step < forced.size(); ++step)
-        LOCKSTEP_TRY(body(static_cast<int>(step) + 1, forced.subspan(step, 1)));
-    return {};
-}
-
 class Run {
   public:
     explicit Run(const CompareRequest& request)
@@ -80,7 +57,7 @@ class Run {
 
     Status prompt(size_t index, Comparison& result) {
         const std::vector<int32_t>& tokens = request_.prompts[index];
-        LOCKSTEP_TRY(check(tokens));
+        LOCKSTEP_TRY(check_length(*request_.model, tokens.size(), request_.decode_steps));
         prepare(tokens);
         LOCKSTEP_ASSIGN(const std::vector<int32_t> forced, reference_tokens(tokens));
         LOCKSTEP_ASSIGN(const std::unique_ptr<Probe> own, candidate_pass(tokens, forced));
@@ -98,7 +75,7 @@ class Run {
     // The step of `where`, seen by an observer that keeps it.
     Result<StepCase> reopen(const Divergence& where) {
         const std::vector<int32_t>& tokens = request_.prompts[where.prompt];
-        LOCKSTEP_TRY(check(tokens));
+        LOCKSTEP_TRY(check_length(*request_.model, tokens.size(), request_.decode_steps));
         prepare(tokens);
         LOCKSTEP_ASSIGN(const std::vector<int32_t> forced, reference_tokens(tokens));
         LOCKSTEP_ASSIGN(const std::unique_ptr<Session> own, session());
@@ -119,21 +96,10 @@ class Run {
   private:
     Device& device() const { return request_.device ? *request_.device : cpu_device(); }
 
-    Status check(const std::vector<int32_t>& tokens) const {
-        if (tokens.empty()) return fail(ErrorKind::invalid_argument, "the prompt has no tokens");
-        const auto length = static_cast<int64_t>(tokens.size()) + request_.decode_steps;
-        if (length <= config_.max_position_embeddings) return {};
-        return fail(ErrorKind::invalid_argument,
-                    "the prompt has " + std::to_string(tokens.size()) + " tokens and " +
-                        std::to_string(request_.decode_steps) + " are to follow, but " +
-                        request_.model->name + " has a context of " +
-                        std::to_string(config_.max_position_embeddings));
-    }
-
     void prepare(const std::vector<int32_t>& tokens) {
         const auto rows = static_cast<int64_t>(tokens.size());
         context_ = rows + request_.decode_steps;
-        all_logits_ = rows * config_.vocab_size * int64_t{sizeof(float)} <= all_logits_bytes;
+        all_logits_ = keeps_all_logits(config_, rows);
     }
 
     Result<std::unique_ptr<Session>> session() const {

@@ -216,6 +216,20 @@ Result<std::vector<StoredTensor>> read_safetensors(const MappedFile& file) {
     return tensors;
 }
 
+Result<std::map<std::string, std::string>> read_safetensors_metadata(const MappedFile& file) {
+    LOCKSTEP_ASSIGN(const std::string_view text, header_text(file));
+    const std::string where = file.path().string();
+    LOCKSTEP_ASSIGN(const Json header, parse_json(text, where + ": header", {max_header, 4}));
+    LOCKSTEP_ASSIGN(const JsonObject top, JsonObject::of(header, where + ": header"));
+    std::map<std::string, std::string> metadata;
+    if (!top.has("__metadata__")) return metadata;
+    LOCKSTEP_ASSIGN(const JsonObject object, top.object("__metadata__"));
+    for (const auto& [key, value] : object.json().items()) {
+        LOCKSTEP_ASSIGN(metadata[key], object.string(key));
+    }
+    return metadata;
+}
+
 Result<SafetensorsFolder> open_safetensors(const std::filesystem::path& folder) {
     SafetensorsFolder opened;
     opened.where = folder / "model.safetensors";

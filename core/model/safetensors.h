@@ -7,6 +7,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "core/base/mapped_file.h"
@@ -17,6 +19,10 @@ namespace lockstep {
 
 // The tensors of one mapped file, in the order of their data. `file` must outlive their use.
 Result<std::vector<StoredTensor>> read_safetensors(const MappedFile& file);
+
+// What the header's __metadata__ says; empty where it has none. Values are strings, or it is an
+// error.
+Result<std::map<std::string, std::string>> read_safetensors_metadata(const MappedFile& file);
 
 struct SafetensorsFolder {
     std::vector<MappedFile> files;
