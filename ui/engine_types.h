@@ -36,7 +36,8 @@ struct LoadStep {
 
 struct LoadedModel {
     JobId job = 0;
-    QString path;  // empty: no model
+    QString path;        // empty: no model
+    QString file_stamp;  // of the file, or all of the folder: sizes and times of the last change
     QString name;
     QString format;  // "GGUF Q4_1"
     QString dtype;   // "bf16"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/engine_worker.h"
 
+#include <QDateTime>
+#include <QDir>
 #include <QFileInfo>
 #include <QThread>
 #include <algorithm>
@@ -45,6 +47,18 @@ AnswerStats answerStats(const GenerateResult& result) {
     const auto reason = stop_reason_name(result.stop_reason);
     stats.stopReason = QString::fromUtf8(reason.data(), qsizetype(reason.size()));
     return stats;
+}
+
+QString stampOf(const QString& path) {
+    const QFileInfo info(path);
+    QFileInfoList files{info};
+    if (info.isDir()) files = QDir(path).entryInfoList(QDir::Files, QDir::Name);
+    qint64 bytes = 0, changed = 0;
+    for (const QFileInfo& file : files) {
+        bytes += file.size();
+        changed = std::max(changed, file.lastModified().toMSecsSinceEpoch());
+    }
+    return QStringLiteral("%1@%2").arg(bytes).arg(changed);
 }
 
 QString toQString(std::string_view text) {
@@ -94,6 +108,7 @@ void EngineWorker::load(JobId job, const QString& path, const EngineOptions& opt
     if (!status) return tellLoadFailed(job, path, status.error());
     model_ = {};
     model_.path = path;
+    model_.file_stamp = stampOf(path);
     model_.memory = step.memory_needed;
     tellLoaded(job, options);
 }

@@ -12,9 +12,11 @@
 
 #include "core/catalogue/catalogue.h"
 #include "ui/chat/chat_page.h"
+#include "ui/check/path_check.h"
 #include "ui/engine_thread.h"
 #include "ui/help_dialog.h"
 #include "ui/history/history_panel.h"
+#include "ui/inspector/inspection_thread.h"
 #include "ui/models/model_picker.h"
 #include "ui/models/start_page.h"
 #include "ui/notice_bar.h"
@@ -45,6 +47,8 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
       theme_(new Theme(this)),
       library_(options.download.catalogue),
       engine_(new EngineThread(this)),
+      check_(new PathCheck(store_, options.planted_fault, this)),
+      inspection_(new InspectionThread(this)),
       download_(new ModelDownload(options.download, this)),
       applied_(store_->values().engine),
       chat_(new ChatPage),
@@ -57,6 +61,7 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
     connectHistory();
     connectModels();
     connectActions();
+    connectCheck();
     connect(store_, &SettingsStore::changed, this, &MainWindow::applySettings);
     applyPath();
     refreshModelState();
@@ -191,12 +196,7 @@ void MainWindow::connectActions() {
     connect(actions_->quit, &QAction::triggered, this, &QWidget::close);
     connect(actions_->stop, &QAction::triggered, engine_, &EngineThread::cancel);
     connect(actions_->help, &QAction::triggered, this, &MainWindow::showHelp);
-    connect(actions_->fused, &QAction::triggered, this, [this](bool on) {
-        Settings settings = store_->values();
-        settings.fused = on;
-        if (on) settings.truth = false;
-        store_->set(settings);
-    });
+    connect(actions_->fused, &QAction::triggered, this, &MainWindow::chooseFused);
 }
 
 SettingsDialog* MainWindow::openSettings() {
@@ -228,18 +228,22 @@ void MainWindow::applySettings(const Settings& now, const Settings& before) {
 
 void MainWindow::applyPath() {
     const Settings& settings = store_->values();
-    const PathChoice choice = pathChoice(settings);
+    check_->setChoice(pathChoice(settings));
+    const PathChoice choice = check_->inUse();
     if (const Status status = engine_->setPath(choice); !status)
         notice_->showNotice(NoticeBar::Kind::error, tr("The kernels could not be changed"),
                             QString::fromStdString(status.error().message));
     else
         status_->setPath(QString::fromStdString(choice.name()));
-    actions_->fused->setChecked(settings.fused && !settings.truth);
+    store_->setPathInUse(QString::fromStdString(choice.name()));
+    actions_->fused->setChecked(settings.fused && !settings.truth && !check_->fallsBack());
 }
 
 bool MainWindow::shutDown() {
-    const bool ended = engine_->shutDown();
-    closed_cleanly_ = closed_cleanly_ && ended;
+    check_->cancel();
+    inspection_->cancel();
+    for (const bool ended : {engine_->shutDown(), check_->shutDown(), inspection_->shutDown()})
+        closed_cleanly_ = closed_cleanly_ && ended;
     return closed_cleanly_;
 }
 

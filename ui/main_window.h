@@ -6,8 +6,10 @@
 #include <QMainWindow>
 #include <QPointer>
 #include <memory>
+#include <optional>
 
 #include "ui/engine_types.h"
+#include "ui/inspector/inspection_types.h"
 #include "ui/models/model_download.h"
 #include "ui/models/model_library.h"
 #include "ui/settings/settings.h"
@@ -19,8 +21,10 @@ namespace lockstep {
 class ChatPage;
 class EngineThread;
 class HistoryPanel;
+class InspectionThread;
 class ModelPicker;
 class NoticeBar;
+class PathCheck;
 class ProgressStrip;
 class SettingsDialog;
 class StartPage;
@@ -32,6 +36,8 @@ struct WindowOptions {
     DownloadTool download = {};
     QString conversations_file = {};  // empty: the user's own
     QString model = {};               // to open at start; empty: the last one
+    // For tests: a fault in what is checked as "fused" on its first use with a model.
+    std::optional<FaultSpec> planted_fault = {};
 };
 
 class MainWindow : public QMainWindow {
@@ -49,9 +55,17 @@ class MainWindow : public QMainWindow {
     NoticeBar* notice() const { return notice_; }
     SettingsStore* settings() const { return store_; }
     SettingsDialog* openSettings();
+    PathCheck* check() const { return check_; }
+    // Compares paths of the model in use, beside the chat.
+    InspectionThread* inspection() const { return inspection_; }
 
     // Ends the engine's thread; false where it did not end in time. The window's close does this.
     bool shutDown();
+
+  Q_SIGNALS:
+    // The status bar's check was clicked, or "Show" on what it found. A run of an earlier start has
+    // no inspection, only the request that makes it.
+    void inspectorWanted(const lockstep::FinishedInspection& run);
 
   protected:
     void closeEvent(QCloseEvent* event) override;
@@ -65,6 +79,7 @@ class MainWindow : public QMainWindow {
     void connectHistory();
     void connectModels();
     void connectActions();
+    void connectCheck();
 
     void openFirstModel(const QString& wanted);
     void chooseFile();
@@ -83,6 +98,10 @@ class MainWindow : public QMainWindow {
     void applySettings(const Settings& now, const Settings& before);
     void applyPath();
     void applyEngineOptions();
+    void refreshBusy();
+    void showCheck();
+    void sayFallback();
+    void chooseFused(bool on);
 
     void download(const QString& name);
     void showDownload(qint64 done, qint64 total);
@@ -93,6 +112,8 @@ class MainWindow : public QMainWindow {
     Theme* theme_;
     ModelLibrary library_;
     EngineThread* engine_;
+    PathCheck* check_;
+    InspectionThread* inspection_;
     ModelDownload* download_;
     LoadedModel model_;
     QString loading_;  // the path being opened, or empty
@@ -101,6 +122,7 @@ class MainWindow : public QMainWindow {
     QString downloading_;        // the catalogue's name
     bool options_wait_ = false;  // for the answer's end
     bool closed_cleanly_ = true;
+    bool fallback_said_ = false;
 
     ChatPage* chat_;
     std::unique_ptr<WindowActions> actions_;

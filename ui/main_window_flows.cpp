@@ -7,6 +7,7 @@
 #include <QStackedWidget>
 
 #include "ui/chat/chat_page.h"
+#include "ui/check/path_check.h"
 #include "ui/engine_thread.h"
 #include "ui/history/history_panel.h"
 #include "ui/main_window.h"
@@ -53,6 +54,7 @@ void MainWindow::openModel(const QString& path) {
     notice_->dismiss();
     applied_ = store_->values().engine;
     loading_job_ = engine_->load(loading_, applied_);
+    refreshBusy();
     refreshModelState();
 }
 
@@ -73,6 +75,9 @@ void MainWindow::takeModel(const LoadedModel& model) {
         notice_->showNotice(NoticeBar::Kind::warning,
                             tr("The model's own chat template cannot be used: a plain one is"),
                             model.template_problem);
+    fallback_said_ = false;
+    check_->setModel(model_);
+    refreshBusy();
     refreshModelState();
     showContext(0);
     chat_->focusComposer();
@@ -81,6 +86,7 @@ void MainWindow::takeModel(const LoadedModel& model) {
 void MainWindow::sayLoadFailed(const LoadFailure& failure) {
     const bool opening = failure.job == loading_job_;
     if (opening) loading_.clear();
+    refreshBusy();
     refreshModelState();
     if (failure.cancelled) return;
     if (!opening)
@@ -133,6 +139,7 @@ void MainWindow::ask(const QVector<ChatEntry>& conversation) {
     request.stop_strings = settings.stop_strings;
     request.max_tokens = settings.max_tokens;
     engine_->answer(request);
+    refreshBusy();
 }
 
 void MainWindow::showTokens(const TokenBatch& batch) {
@@ -142,6 +149,7 @@ void MainWindow::showTokens(const TokenBatch& batch) {
 }
 
 void MainWindow::endAnswer(qint64 context_used) {
+    refreshBusy();
     if (context_used >= 0) showContext(context_used);
     if (options_wait_) applyEngineOptions();
 }

@@ -21,7 +21,7 @@ NoticeBar::NoticeBar(QWidget* parent)
       summary_(new QLabel),
       details_(new QLabel),
       more_(new QPushButton(tr("&Details"))),
-      action_(new QPushButton(tr("&Try again"))),
+      buttons_{new QPushButton(tr("&Try again")), new QPushButton(tr("&Ignore"))},
       close_(new QToolButton) {
     setObjectName(QStringLiteral("notice"));
     for (QLabel* label : {summary_, details_}) {
@@ -36,14 +36,16 @@ NoticeBar::NoticeBar(QWidget* parent)
     close_->setAccessibleName(tr("Dismiss the message"));
     close_->setAutoRaise(true);
     close_->setFocusPolicy(Qt::StrongFocus);
-    for (QPushButton* button : {more_, action_}) button->setAutoDefault(false);
+    for (QPushButton* button : {more_, buttons_[0], buttons_[1]}) button->setAutoDefault(false);
     connect(more_, &QPushButton::toggled, details_, &QWidget::setVisible);
     connect(close_, &QToolButton::clicked, this, &NoticeBar::dismiss);
-    connect(action_, &QPushButton::clicked, this, [this] {
-        const auto run = run_;
-        dismiss();
-        if (run) run();
-    });
+    for (size_t i = 0; i < buttons_.size(); ++i) {
+        connect(buttons_[i], &QPushButton::clicked, this, [this, i] {
+            const auto run = actions_[i].run;
+            dismiss();
+            if (run) run();
+        });
+    }
     const int unit = fontMetrics().height();
     auto* grid = new QGridLayout(this);
     grid->setContentsMargins(unit * 3 / 4, unit / 2, unit / 2, unit / 2);
@@ -51,24 +53,27 @@ NoticeBar::NoticeBar(QWidget* parent)
     grid->addWidget(icon_, 0, 0, Qt::AlignTop);
     grid->addWidget(summary_, 0, 1);
     grid->addWidget(more_, 0, 2, Qt::AlignTop);
-    grid->addWidget(action_, 0, 3, Qt::AlignTop);
-    grid->addWidget(close_, 0, 4, Qt::AlignTop);
+    grid->addWidget(buttons_[1], 0, 3, Qt::AlignTop);
+    grid->addWidget(buttons_[0], 0, 4, Qt::AlignTop);
+    grid->addWidget(close_, 0, 5, Qt::AlignTop);
     grid->addWidget(details_, 1, 1);
     grid->setColumnStretch(1, 1);
     hide();
 }
 
 void NoticeBar::showNotice(Kind kind, const QString& summary, const QString& details,
-                           const NoticeAction& action) {
+                           const NoticeAction& action, const NoticeAction& other) {
     kind_ = kind;
-    run_ = action.run;
+    actions_ = {action, other};
     summary_->setText(summary);
     details_->setText(details);
     more_->setVisible(!details.isEmpty());
     more_->setChecked(false);
     details_->hide();
-    action_->setVisible(bool(action.run));
-    if (action.run) action_->setText(action.text);
+    for (size_t i = 0; i < buttons_.size(); ++i) {
+        buttons_[i]->setVisible(bool(actions_[i].run));
+        if (actions_[i].run) buttons_[i]->setText(actions_[i].text);
+    }
     const ThemeColors& colors = themeColors(palette());
     icon_->setPixmap(iconPixmap(QStringLiteral("warning"), fontMetrics().height() * 5 / 4,
                                 devicePixelRatioF(),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <QFrame>
+#include <array>
 #include <functional>
 
 class QLabel;
@@ -23,9 +24,10 @@ class NoticeBar : public QFrame {
 
     explicit NoticeBar(QWidget* parent = nullptr);
 
-    // summary: one line of plain text. details: hidden until asked for; may be empty.
+    // summary: one line of plain text. details: hidden until asked for; may be empty. The first
+    // action is what most will want.
     void showNotice(Kind kind, const QString& summary, const QString& details = {},
-                    const NoticeAction& action = {});
+                    const NoticeAction& action = {}, const NoticeAction& other = {});
     void dismiss();
     QString summary() const;  // empty while nothing is shown
     QString details() const;
@@ -36,12 +38,12 @@ class NoticeBar : public QFrame {
 
   private:
     Kind kind_ = Kind::error;
-    std::function<void()> run_;
+    std::array<NoticeAction, 2> actions_;
     QLabel* icon_;
     QLabel* summary_;
     QLabel* details_;
     QPushButton* more_;
-    QPushButton* action_;
+    std::array<QPushButton*, 2> buttons_;
     QToolButton* close_;
 };
 

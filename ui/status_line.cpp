@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/status_line.h"
 
+#include <QEvent>
 #include <QLabel>
 #include <QLocale>
 #include <QRegularExpression>
+#include <QToolButton>
 
 #include "ui/models/model_library.h"
+#include "ui/theme/colors.h"
+#include "ui/theme/icons.h"
 
 namespace lockstep {
 namespace {
@@ -31,6 +35,7 @@ StatusLine::StatusLine(QWidget* parent)
       model_(
           addPart(tr("Model"), tr("The model's file, its numbers in memory, and how much of it"))),
       path_(addPart(tr("Kernels"), tr("The path that computes the next token (Ctrl+, to change)"))),
+      check_(addButton()),
       speed_(addPart(tr("Speed"), tr("Tokens a second of the last answer"))),
       context_(addPart(tr("Context"), tr("Tokens of the conversation, of those that fit"))) {
     setSizeGripEnabled(false);
@@ -49,6 +54,45 @@ QLabel* StatusLine::addPart(const QString& name, const QString& tool_tip) {
     label->hide();
     addWidget(label);
     return label;
+}
+
+QToolButton* StatusLine::addButton() {
+    auto* button = new QToolButton;
+    button->setObjectName(QStringLiteral("path_check"));
+    button->setAutoRaise(true);
+    button->setFocusPolicy(Qt::StrongFocus);
+    button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    button->hide();
+    connect(button, &QToolButton::clicked, this, &StatusLine::checkClicked);
+    addWidget(button);
+    return button;
+}
+
+void StatusLine::setCheck(const QString& summary, const QString& details, bool alarm) {
+    check_->setText(summary);
+    check_->setVisible(!summary.isEmpty());
+    check_->setProperty("alarm", alarm);
+    check_->setAccessibleName(tr("Check of the kernels: %1").arg(summary));
+    check_->setToolTip(details.isEmpty() ? tr("Open the inspector") : details);
+    check_->setAccessibleDescription(check_->toolTip());
+    showAlarm();
+}
+
+// In the theme's own colours, also after a change of theme.
+void StatusLine::showAlarm() {
+    const bool alarm = check_->property("alarm").toBool();
+    const ThemeColors& colors = themeColors(palette());
+    QPalette own = palette();
+    own.setColor(QPalette::ButtonText, alarm ? colors.error : colors.muted);
+    check_->setPalette(own);
+    check_->setIcon(alarm ? QIcon(iconPixmap(QStringLiteral("warning"), fontMetrics().height(),
+                                             devicePixelRatioF(), colors.error))
+                          : QIcon());
+}
+
+void StatusLine::changeEvent(QEvent* event) {
+    QStatusBar::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange) showAlarm();
 }
 
 void StatusLine::setModel(const LoadedModel& model) {

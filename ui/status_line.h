@@ -7,6 +7,7 @@
 #include "ui/engine_types.h"
 
 class QLabel;
+class QToolButton;
 
 namespace lockstep {
 
@@ -20,11 +21,23 @@ class StatusLine : public QStatusBar {
     void setSpeed(double tokens_per_second);  // 0: none to tell
     void setContext(qint64 used, qint64 total);
     QString pathText() const;
+    // What a check of the path found. alarm: it is not what the reference computes.
+    void setCheck(const QString& summary, const QString& details, bool alarm);
+
+  Q_SIGNALS:
+    void checkClicked();
+
+  protected:
+    void changeEvent(QEvent* event) override;
 
   private:
+    QToolButton* addButton();
+    void showAlarm();
     QLabel* addPart(const QString& name, const QString& tool_tip);
 
-    QLabel *device_, *model_, *path_, *speed_, *context_;
+    QLabel *device_, *model_, *path_;
+    QToolButton* check_;
+    QLabel *speed_, *context_;
 };
 
 }  // namespace lockstep

@@ -72,6 +72,8 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
           make(window, "stop", "stop", QObject::tr("&Stop the answer"), Qt::CTRL | Qt::Key_Period)),
       fused(make(window, "fused", "layers", QObject::tr("&Fused kernels"),
                  Qt::CTRL | Qt::SHIFT | Qt::Key_K)),
+      check_again(
+          make(window, "check_again", "regenerate", QObject::tr("&Check the kernels again"), {})),
       help(make(window, "help", "info", QObject::tr("&Shortcuts and about"), Qt::Key_F1)) {
     conversations->setCheckable(true);
     conversations->setToolTip(QObject::tr("Show the conversations (Ctrl+B)"));
@@ -97,7 +99,7 @@ void WindowActions::fillMenus(QMenuBar* bar) const {
     QMenu* answer = bar->addMenu(QObject::tr("&Answer"));
     answer->addActions({stop, copy_answer});
     answer->addSeparator();
-    answer->addActions({fused});
+    answer->addActions({fused, check_again});
     QMenu* help_menu = bar->addMenu(QObject::tr("&Help"));
     help_menu->addActions({help});
 }

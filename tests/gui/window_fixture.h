@@ -64,6 +64,7 @@ class WindowFixture {
         options.download.catalogue = QString::fromStdString(data_file("models.json").string());
         options.conversations_file = path("conversations.sqlite");
         options.model = model;
+        options.planted_fault = planted_fault;
         window_ = std::make_unique<MainWindow>(options);
         window_->resize(1000, 720);
         window_->show();
@@ -86,6 +87,8 @@ class WindowFixture {
         const ChatModel* model = window_->chat()->model();
         return model->turns() ? model->turn(model->turns() - 1) : ChatTurn();
     }
+
+    std::optional<FaultSpec> planted_fault;  // see WindowOptions
 
   private:
     QTemporaryDir folder_;

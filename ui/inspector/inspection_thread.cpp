@@ -14,10 +14,9 @@ InspectionThread::InspectionThread(QObject* parent)
     connect(thread_, &QThread::started, worker_, &InspectionWorker::lowerPriority);
     connect(worker_, &InspectionWorker::progressed, this, &InspectionThread::progressed);
     // Counted first: who hears of an end may ask isBusy().
-    const auto ended = [this] { --outstanding_; };
-    connect(worker_, &InspectionWorker::finished, this, ended);
-    connect(worker_, &InspectionWorker::failed, this, ended);
-    connect(worker_, &InspectionWorker::cancelled, this, ended);
+    connect(worker_, &InspectionWorker::finished, this, &InspectionThread::ended);
+    connect(worker_, &InspectionWorker::failed, this, &InspectionThread::ended);
+    connect(worker_, &InspectionWorker::cancelled, this, &InspectionThread::ended);
     connect(worker_, &InspectionWorker::finished, this, &InspectionThread::finished);
     connect(worker_, &InspectionWorker::failed, this, &InspectionThread::failed);
     connect(worker_, &InspectionWorker::cancelled, this, &InspectionThread::cancelled);
@@ -32,7 +31,7 @@ InspectionThread::~InspectionThread() {
 InspectionId InspectionThread::inspect(const InspectionRequest& request) {
     if (!worker_) return 0;  // shut down
     const InspectionId id = ++last_;
-    ++outstanding_;
+    if (++outstanding_ == 1) Q_EMIT busyChanged(true);
     // The model is held by what is queued, and let go of on the inspector's thread.
     QMetaObject::invokeMethod(
         worker_,
@@ -41,6 +40,10 @@ InspectionId InspectionThread::inspect(const InspectionRequest& request) {
         },
         Qt::QueuedConnection);
     return id;
+}
+
+void InspectionThread::ended() {
+    if (--outstanding_ == 0) Q_EMIT busyChanged(false);
 }
 
 void InspectionThread::cancel() {

@@ -38,8 +38,11 @@ class InspectionThread : public QObject {
     void finished(const lockstep::FinishedInspection& inspection);
     void failed(const lockstep::FailedInspection& failure);
     void cancelled(const lockstep::CancelledInspection& inspection);
+    void busyChanged(bool busy);
 
   private:
+    void ended();
+
     QThread* thread_;
     InspectionWorker* worker_;
     InspectionId last_ = 0;

@@ -21,9 +21,15 @@ namespace lockstep {
 // Counts what was asked of the inspector: later requests have higher numbers.
 using InspectionId = quint64;
 
+// So many tokens of a text of ours, whatever the tokenizer.
+struct SamplePrompt {
+    int tokens = 1;
+};
+
 // Raw text, or a conversation that goes through the model's chat template, or token ids as they
-// are.
-using InspectionPrompt = std::variant<QString, QVector<ChatEntry>, std::vector<int32_t>>;
+// are, or a sample.
+using InspectionPrompt =
+    std::variant<QString, QVector<ChatEntry>, std::vector<int32_t>, SamplePrompt>;
 
 struct InspectionRequest {
     // LoadedModel::model of the model to look at. Weak, here and in whatever is kept of a run: the

@@ -42,6 +42,27 @@ Result<PreparedPrompt> prepare(const Model& model, const std::vector<int32_t>& i
     return PreparedPrompt{model.tokenizer->decode(ids), ids};
 }
 
+// Several scripts, numbers and code, so that tokens are of many kinds.
+constexpr const char* sample_text =
+    "The quick brown fox counts 1, 2, 3.14159 and 65536.\n"
+    "for (int i = 0; i < n; ++i) sum += row[i] * weight[i];\n"
+    "Die größte Tür steht offen; \u65e5\u672c\u8a9e, \u0440\u0443\u0441\u0441\u043a\u0438\u0439, "
+    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629 \U0001f680.\n";
+
+Result<PreparedPrompt> prepare(const Model& model, const SamplePrompt& sample) {
+    const auto wanted = static_cast<size_t>(std::max(1, sample.tokens));
+    QString text;
+    Result<PreparedPrompt> prompt;
+    do {
+        text += QString::fromUtf8(sample_text);
+        prompt = prepare(model, text);
+    } while (prompt && prompt->ids.size() < wanted && text.size() < 1 << 20);
+    if (!prompt) return prompt;
+    prompt->ids.resize(std::min(wanted, prompt->ids.size()));
+    prompt->text = model.tokenizer->decode(prompt->ids);
+    return prompt;
+}
+
 Result<KernelPath> registered_path(const std::string& name) {
     if (const KernelPath* path = find_kernel_path(DeviceKind::cpu, name)) return *path;
     return fail(ErrorKind::invalid_argument, "there is no path named \"" + name + "\"");
@@ -107,6 +128,7 @@ void InspectionWorker::run(InspectionId id, const std::shared_ptr<const Model>& 
 Result<Inspection> InspectionWorker::inspectPrompts(const std::shared_ptr<const Model>& model,
                                                     const InspectionRequest& request,
                                                     std::vector<std::string>& texts) {
+    if (gives_way_) waitWhileGivingWay();
     if (!model)
         return fail(ErrorKind::invalid_argument, "the model is not open any more: open it again");
     if (request.prompts.isEmpty())

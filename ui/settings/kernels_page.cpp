@@ -62,7 +62,17 @@ KernelsPage::KernelsPage(SettingsStore* store) : SettingsPage(store) {
                           "other two are measured against."),
                        &Settings::truth);
     rows()->addWidget(in_use_);
+    connect(store, &SettingsStore::pathInUseChanged, this, &KernelsPage::showPathInUse);
     rows()->addStretch();
+}
+
+void KernelsPage::showPathInUse() {
+    const QString chosen = QString::fromStdString(pathChoice(store()->values()).name());
+    const QString used = store()->pathInUse();
+    in_use_->setText(
+        used.isEmpty() || used == chosen
+            ? tr("In use: %1").arg(chosen)
+            : tr("In use: %1, because %2 was found to diverge with this model").arg(used, chosen));
 }
 
 void KernelsPage::showValues(const Settings& values) {
@@ -70,7 +80,7 @@ void KernelsPage::showValues(const Settings& values) {
         steps_[i]->setChecked(values.fused_steps[i]);
         steps_[i]->setEnabled(values.fused && !values.truth);
     }
-    in_use_->setText(tr("In use: %1").arg(QString::fromStdString(pathChoice(values).name())));
+    showPathInUse();
 }
 
 }  // namespace lockstep

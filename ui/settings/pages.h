@@ -24,6 +24,8 @@ class KernelsPage : public SettingsPage {
     void showValues(const Settings& values) override;
 
   private:
+    void showPathInUse();
+
     QCheckBox* truth_;
     std::array<QCheckBox*, step_count> steps_{};
     QLabel* in_use_;

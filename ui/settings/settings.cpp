@@ -152,6 +152,12 @@ void SettingsStore::set(const Settings& values) {
     Q_EMIT changed(values_, before);
 }
 
+void SettingsStore::setPathInUse(const QString& path) {
+    if (path == path_in_use_) return;
+    path_in_use_ = path;
+    Q_EMIT pathInUseChanged(path);
+}
+
 QString SettingsStore::lastModel() const {
     return file_->value(QStringLiteral("models/last")).toString();
 }

@@ -71,12 +71,20 @@ class SettingsStore : public QObject {
     void setState(const QString& key, const QVariant& value);
     void sync() { file_->sync(); }
 
+    // Not kept: the path that computes the next token. It is not the one chosen where that one is
+    // found to diverge.
+    const QString& pathInUse() const { return path_in_use_; }
+    void setPathInUse(const QString& path);
+
   Q_SIGNALS:
     void changed(const lockstep::Settings& now, const lockstep::Settings& before);
+
+    void pathInUseChanged(const QString& path);
 
   private:
     std::unique_ptr<QSettings> file_;
     Settings values_;
+    QString path_in_use_;
 };
 
 }  // namespace lockstep

@@ -47,6 +47,7 @@ class SettingsPage : public QWidget {
     QSpinBox* addInteger(const QString& title, const QString& explanation, int Settings::*field,
                          int high, const QString& zero_means);
     QVBoxLayout* rows() const { return rows_; }
+    SettingsStore* store() const { return store_; }
 
   private:
     SettingsStore* store_;
