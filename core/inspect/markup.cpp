@@ -20,11 +20,11 @@ bool control(char c) {
 // Calls put(character) for each code point; what is none, or can't be shown, is replaced.
 template <class Put>
 void for_each_character(std::string_view text, const Put& put) {
-    while (!text.empty()) {
-        const size_t length = utf8_code_point_length(text);
-        const bool shown = length > 0 && !control(text.front());
-        put(shown ? text.substr(0, length) : replacement);
-        text.remove_prefix(std::max<size_t>(1, length));
+    for (size_t at = 0; at < text.size();) {
+        const CodePoint point = code_point_at(text, at);
+        const bool shown = point.valid && !control(text[at]);
+        put(shown ? text.substr(at, point.length) : replacement);
+        at += point.length;
     }
 }
 
