@@ -154,14 +154,16 @@ Result<int> compare(const Options& options) {
     };
     LOCKSTEP_ASSIGN(const Inspection inspection, inspect(request));
     const Comparison& comparison = inspection.comparison;
+    const Diagnosis* const diagnosis = inspection.diagnosis ? &*inspection.diagnosis : nullptr;
     if (watched) std::cerr << "\r\033[K";
     if (options.has("json"))
-        LOCKSTEP_TRY(write_json(options.text("json"), comparison_json(comparison, texts), 1));
+        LOCKSTEP_TRY(
+            write_json(options.text("json"), comparison_json(comparison, texts, diagnosis), 1));
     if (options.has("html"))
         LOCKSTEP_TRY(write_whole_file(options.text("html"), html_report(inspection, texts)));
     if (options.text("json") != "-") {
         print_table(comparison);
-        std::cout << comparison_sentence(comparison) << '\n';
+        std::cout << comparison_sentence(comparison, diagnosis) << '\n';
     }
     return comparison.diverged() ? 1 : 0;
 }

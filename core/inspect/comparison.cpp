@@ -39,6 +39,7 @@ class StepKeeper final : public StepObserver {
         LOCKSTEP_ASSIGN(StepRuns runs, run_step_on_all({request_.candidate, request_.floor,
                                                         request_.truth, request_.model->dtype},
                                                        args, stream));
+        LOCKSTEP_TRY(keep_constants(runs, stream));
         found_ = StepCase{where_, std::move(runs)};
         return fail(ErrorKind::cancelled, "the step was found");  // nothing after it matters
     }
@@ -52,8 +53,8 @@ class StepKeeper final : public StepObserver {
 
 class Run {
   public:
-    explicit Run(const CompareRequest& request)
-        : request_(request), config_(request.model->config) {}
+    explicit Run(const CompareRequest& request, std::optional<StepCase>* first_step = nullptr)
+        : request_(request), config_(request.model->config), first_step_(first_step) {}
 
     Status prompt(size_t index, Comparison& result) {
         const std::vector<int32_t>& tokens = request_.prompts[index];
@@ -156,6 +157,7 @@ class Run {
                              forced.size();
         const auto steps = static_cast<size_t>(config_.num_hidden_layers) * 5 + 2;
         LocalObserver observer(request_, candidate, steps * batches);
+        observer.keep_first(first_step_);
         return for_each_pass(
             *own, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
                 PassComparison compared;
@@ -199,13 +201,15 @@ class Run {
 
     const CompareRequest& request_;
     const ModelConfig& config_;
+    std::optional<StepCase>* first_step_;
     int64_t context_ = 0;
     bool all_logits_ = true;
 };
 
 }  // namespace
 
-Result<Comparison> compare_paths(const CompareRequest& request) {
+Result<Comparison> compare_paths(const CompareRequest& request,
+                                 std::optional<StepCase>* first_step) {
     const Clock::time_point begin = Clock::now();
     Comparison result;
     result.model = request.model->name;
@@ -214,7 +218,7 @@ Result<Comparison> compare_paths(const CompareRequest& request) {
     result.candidate = request.candidate.name;
     result.reference = request.reference.name;
     result.prompts = request.prompts;
-    Run run(request);
+    Run run(request, first_step);
     for (size_t index = 0; index < request.prompts.size(); ++index) {
         if (Status done = run.prompt(index, result); !done)
             return within("prompt " + std::to_string(index + 1), std::move(done).error());

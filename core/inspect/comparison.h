@@ -106,7 +106,12 @@ struct CompareRequest {
     const std::atomic<bool>* cancel = nullptr;             // polled before every step of every path
 };
 
-Result<Comparison> compare_paths(const CompareRequest& request);
+struct StepCase;
+// first_step, where it is wanted: the step of Comparison::first as it was run there. Unlike one
+// that is opened again later it shows what a path that remembers (its last output, a counter) did
+// then.
+Result<Comparison> compare_paths(const CompareRequest& request,
+                                 std::optional<StepCase>* first_step = nullptr);
 
 // Sets `first` and `input_identical` from the passes.
 void find_first_divergence(Comparison& comparison);
@@ -115,7 +120,7 @@ void find_first_divergence(Comparison& comparison);
 std::vector<LayerComparison> worst_layers(const Comparison& comparison);
 
 // The step of a divergence, run as candidate, as reference and as truth on what the reference was
-// given there: what drill-down and diagnosis look at.
+// given there: what drill-down and diagnosis look at. All of its memory but the weights is its own.
 struct StepCase {
     Divergence where;
     StepRuns runs;

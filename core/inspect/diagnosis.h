@@ -23,13 +23,18 @@ struct Cause {
     double explained = 0;    // share of the error's energy that the hypothesis accounts for
     double next_best = 0;    // the same of the best hypothesis that is not named
     std::string confidence;  // "high", "ambiguous", "none"
-    std::string evidence;    // in words
+    std::string what;        // in a few words: "k's bias is dropped"
+    std::string evidence;    // in words: how well it fits, and what else was tried
 };
 
 struct ErrorPattern {                  // what an unknown error looks like
+    std::string tensor;                // the one that is described: the first that is wrong
     std::string rows, heads, columns;  // "all", "3", "last 5", "every 16th"
     std::string sign;                  // "mixed", "always larger"
-    double scale_factor = 1;           // least squares candidate = factor * truth
+    // Of the wrong elements: "zero", "constant", "not written", "not finite", "of an earlier call",
+    // "other at each run"; else empty.
+    std::string values;
+    double scale_factor = 1;  // least squares candidate = factor * truth
 };
 
 struct ExcludedCause {
@@ -49,9 +54,11 @@ struct Diagnosis {
 struct DiagnosisRequest {
     const StepCase* step = nullptr;      // its tensors are readable by the host
     std::shared_ptr<const Model> model;  // in the host's memory: for the other layers' weights
-    // Runs the candidate's step once more on the same inputs; null where that can't be done (a
-    // trace). Two runs that differ are a cause of their own.
-    std::function<Result<SampleStep>()> run_again;
+    // Runs the candidate's step once more, on the same inputs or on others of their shape (values
+    // as runs.truth has them); null where that can't be done (a trace). Two runs on the same inputs
+    // that differ are a cause of their own.
+    std::function<Result<SampleStep>(const StepArgs& inputs)> run_again;
+    int threads = 0;                                // of the host; 0: every core
     std::function<bool(double fraction)> progress;  // false cancels
 };
 Result<Diagnosis> diagnose(const DiagnosisRequest& request);

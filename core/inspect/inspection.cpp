@@ -2,13 +2,54 @@
 #include "core/inspect/inspection.h"
 
 namespace lockstep {
+namespace {
+
+// Of the whole, the comparison is this share; the rest is the diagnosis.
+constexpr double comparison_share = 0.8;
+
+CompareRequest with_progress_up_to(const CompareRequest& request, double share) {
+    CompareRequest part = request;
+    if (!request.progress) return part;
+    part.progress = [&request, share](const CompareProgress& progress) {
+        return request.progress({progress.what, share * progress.fraction});
+    };
+    return part;
+}
+
+Result<Diagnosis> diagnose_step(const CompareRequest& request, const StepCase& step) {
+    Device& device = request.device ? *request.device : cpu_device();
+    LOCKSTEP_ASSIGN(const std::unique_ptr<Stream> stream, device.make_stream(request.threads));
+    DiagnosisRequest wanted;
+    wanted.step = &step;
+    wanted.model = request.model;
+    wanted.threads = request.threads;
+    if (!request.trace) {
+        wanted.run_again = [&](const StepArgs& inputs) {
+            return run_step_on(request.candidate, inputs, request.model->dtype, *stream);
+        };
+    }
+    if (request.progress) {
+        wanted.progress = [&](double fraction) {
+            return request.progress(
+                {"diagnosis", comparison_share + (1 - comparison_share) * fraction});
+        };
+    }
+    return diagnose(wanted);
+}
+
+}  // namespace
 
 Result<Inspection> inspect(const CompareRequest& request) {
     Inspection result;
-    LOCKSTEP_ASSIGN(result.comparison, compare_paths(request));
+    LOCKSTEP_ASSIGN(result.comparison,
+                    compare_paths(with_progress_up_to(request, comparison_share), &result.step));
     if (!result.comparison.first) return result;
-    LOCKSTEP_ASSIGN(StepCase step, reopen_step(request, *result.comparison.first));
-    result.step = std::move(step);
+    if (!result.step) {
+        LOCKSTEP_ASSIGN(StepCase step, reopen_step(request, *result.comparison.first));
+        result.step = std::move(step);
+    }
+    LOCKSTEP_ASSIGN(Diagnosis diagnosis, diagnose_step(request, *result.step));
+    result.diagnosis = std::move(diagnosis);
     return result;
 }
 

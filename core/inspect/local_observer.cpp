@@ -58,9 +58,9 @@ void LocalObserver::begin(PassComparison& pass) {
 }
 
 Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Stream& stream) {
-    LOCKSTEP_ASSIGN(const StepRuns runs, run_step_on_all({request_.candidate, request_.floor,
-                                                          request_.truth, request_.model->dtype},
-                                                         args, stream));
+    LOCKSTEP_ASSIGN(StepRuns runs, run_step_on_all({request_.candidate, request_.floor,
+                                                    request_.truth, request_.model->dtype},
+                                                   args, stream));
     const int layer = step_context(args).layer;
     StepComparison step;
     step.step = step_id(args);
@@ -78,10 +78,24 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
             step.only_in_one.emplace_back(own.name);
         }
     }
+    LOCKSTEP_TRY(keep(step, layer, std::move(runs), stream));
     if (pass_->layers.empty() || pass_->layers.back().layer != layer)
         pass_->layers.push_back({layer, {}});
     pass_->layers.back().steps.push_back(std::move(step));
     return report(layer, step_id(args));
+}
+
+Status LocalObserver::keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream) {
+    if (!first_step_ || *first_step_) return {};
+    for (const TapComparison& tap : step.taps) {
+        if (!tap.verdict.diverged) continue;
+        LOCKSTEP_TRY(keep_constants(runs, stream));
+        *first_step_ =
+            StepCase{{pass_->prompt, pass_->pass, layer, step.step, tap.tensor, tap.position},
+                     std::move(runs)};
+        return {};
+    }
+    return {};
 }
 
 TapComparison LocalObserver::compare_tap(int layer, StepId step, const NamedTensor& own,

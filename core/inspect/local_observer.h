@@ -31,6 +31,9 @@ class LocalObserver final : public StepObserver {
     LocalObserver(const CompareRequest& request, const Probe& candidate, size_t steps_in_all)
         : request_(request), candidate_(candidate), steps_in_all_(steps_in_all) {}
 
+    // The first step that diverges is kept there, where it is empty still.
+    void keep_first(std::optional<StepCase>* step) { first_step_ = step; }
+
     // What follows is written to `pass`.
     void begin(PassComparison& pass);
     Status after_step(const StepArgs& args, bool unfused_outputs, Stream& stream) override;
@@ -40,12 +43,14 @@ class LocalObserver final : public StepObserver {
                               const Tensor& noisy, const Tensor& exact);
     Tensor candidate_rows(int layer, StepId step, const NamedTensor& own);
     int64_t position_of(int64_t worst_index, const Tensor& tap) const;
+    Status keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream);
     Status report(int layer, StepId step);
 
     const CompareRequest& request_;
     const Probe& candidate_;
     size_t steps_in_all_;
     size_t steps_done_ = 0;
+    std::optional<StepCase>* first_step_ = nullptr;
     PassComparison* pass_ = nullptr;
     int pass_number_ = -1;
     std::map<std::tuple<int, StepId, std::string>, int64_t> rows_seen_;  // of each tap of this pass

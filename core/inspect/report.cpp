@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inspect/report.h"
+#include "core/inspect/diagnosis_words.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -99,7 +100,8 @@ std::string layer_name(int layer, size_t layers_in_all) {
 }
 
 OrderedJson comparison_json(const Comparison& comparison,
-                            const std::vector<std::string>& prompt_texts) {
+                            const std::vector<std::string>& prompt_texts,
+                            const Diagnosis* diagnosis) {
     OrderedJson prompts = prompt_texts, tokens = comparison.prompts;
     if (prompt_texts.size() == 1) {
         prompts = prompt_texts.front();
@@ -119,12 +121,12 @@ OrderedJson comparison_json(const Comparison& comparison,
         {"drift_unexplained", comparison.drift_unexplained},
         {"logits", logits_json(worst_logits(comparison))},
         {"verdict", comparison.diverged() ? "diverged" : "match"},
-        {"diagnosis", OrderedJson::array()},
+        {"diagnosis", diagnosis ? diagnosis_json(*diagnosis) : OrderedJson::array()},
         {"seconds", comparison.seconds},
     };
 }
 
-std::string comparison_sentence(const Comparison& comparison) {
+std::string comparison_sentence(const Comparison& comparison, const Diagnosis* diagnosis) {
     if (!comparison.first) {
         const std::string match = comparison.candidate + " matches " + comparison.reference;
         if (!comparison.drift_unexplained) return match + " in every step.";
@@ -145,8 +147,9 @@ std::string comparison_sentence(const Comparison& comparison) {
     }
     text += first.pass == 0 ? " at token " + std::to_string(first.position)
                             : " in decode step " + std::to_string(first.pass);
-    return text + (comparison.input_identical ? ". Its input is identical."
-                                              : ". Its input had drifted already.");
+    text += comparison.input_identical ? ". Its input is identical."
+                                       : ". Its input had drifted already.";
+    return diagnosis ? text + " " + diagnosis_sentence(*diagnosis) : text;
 }
 
 }  // namespace lockstep

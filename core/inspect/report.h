@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "core/inspect/comparison.h"
+#include "core/inspect/diagnosis.h"
 
 namespace lockstep {
 
@@ -17,11 +18,12 @@ namespace lockstep {
 // diagnosis, seconds}. Figures are the worst over prompts and passes; infinities and NaN are
 // written as null. prompt_texts: of the request's prompts, in order.
 OrderedJson comparison_json(const Comparison& comparison,
-                            const std::vector<std::string>& prompt_texts);
+                            const std::vector<std::string>& prompt_texts,
+                            const Diagnosis* diagnosis = nullptr);
 
 // "fused parts from reference in layer 3, qkv: k is off by 0.41 (floor 0.004). Its input is
-// identical."
-std::string comparison_sentence(const Comparison& comparison);
+// identical. Cause: k's bias is dropped (explains 99.99%)."
+std::string comparison_sentence(const Comparison& comparison, const Diagnosis* diagnosis = nullptr);
 
 // The worst of all passes, figure by figure.
 LogitsComparison worst_logits(const Comparison& comparison);

@@ -35,15 +35,6 @@ std::string where(const KernelPath& path, const StepArgs& args) {
            (in_layer ? " of layer " + std::to_string(step_context(args).layer) : "");
 }
 
-Result<SampleStep> run_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
-                          Stream& stream) {
-    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
-    if (Status ran = run_step(path, run.args, stream); !ran)
-        return within(where(path, args), std::move(ran).error());
-    LOCKSTEP_TRY(stream.synchronize());
-    return run;
-}
-
 // The same values in reverse order: others, and of the same magnitudes.
 void reverse(const Tensor& dense) {
     const int64_t count = dense.numel();
@@ -89,6 +80,39 @@ Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DTyp
     return clone;
 }
 
+Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
+                               Stream& stream) {
+    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
+    if (Status ran = run_step(path, run.args, stream); !ran)
+        return within(where(path, args), std::move(ran).error());
+    LOCKSTEP_TRY(stream.synchronize());
+    return run;
+}
+
+Status keep_constants(StepRuns& runs, Stream& stream) {
+    for (SampleStep* run : {&runs.candidate, &runs.reference, &runs.truth}) {
+        const auto keep = [&](Tensor& tensor) -> Status {
+            Device& device = stream.device();
+            const auto bytes = static_cast<size_t>(tensor.bytes());
+            LOCKSTEP_ASSIGN(Buffer copy, device.allocate(bytes));
+            LOCKSTEP_TRY(device.copy(copy.data(), tensor.data, bytes, stream));
+            tensor.data = copy.data();
+            run->buffers.push_back(std::move(copy));
+            return {};
+        };
+        LOCKSTEP_TRY(keep(step_context(run->args).position));
+        LOCKSTEP_TRY(std::visit(
+            [&]<class Args>(Args& args) -> Status {
+                for (const TensorField<Args>& field : Args::fields()) {
+                    if (field.role == Role::constant) LOCKSTEP_TRY(keep(args.*field.member));
+                }
+                return {};
+            },
+            run->args));
+    }
+    return stream.synchronize();
+}
+
 Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, Stream& stream) {
     // Rounding once more changes nothing where the activations are of the model's dtype already.
     LOCKSTEP_ASSIGN(const SampleStep rounded, clone_step(args, paths.model_dtype));
@@ -97,10 +121,10 @@ Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, S
         !ran)
         return within(where(paths.candidate, args), std::move(ran).error());
     LOCKSTEP_ASSIGN(runs.candidate,
-                    run_on(paths.candidate, rounded.args, paths.model_dtype, stream));
+                    run_step_on(paths.candidate, rounded.args, paths.model_dtype, stream));
     LOCKSTEP_ASSIGN(runs.reference,
-                    run_on(paths.reference, rounded.args, paths.model_dtype, stream));
-    LOCKSTEP_ASSIGN(runs.truth, run_on(paths.truth, rounded.args, paths.model_dtype, stream));
+                    run_step_on(paths.reference, rounded.args, paths.model_dtype, stream));
+    LOCKSTEP_ASSIGN(runs.truth, run_step_on(paths.truth, rounded.args, paths.model_dtype, stream));
     return runs;
 }
 

@@ -24,6 +24,14 @@ struct StepPaths {
 // rows that it must append poisoned with NaN, so that what a step leaves unwritten shows.
 Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype);
 
+// Copies the constants that the runs look at (a session's position and tables, which change and end
+// with it) to memory of their own, so that the runs outlive the session that they came from.
+Status keep_constants(StepRuns& runs, Stream& stream);
+
+// Gives a path the inputs of `args`, as inputs_for() has them, and runs it.
+Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
+                               Stream& stream);
+
 // Gives each path the inputs of `args` (rounded to the model's dtype first, for all of them alike)
 // and runs it. `args` is only read. The candidate is called once before with other inputs of the
 // same shapes, so that an output which is the previous call's, or a copy that was made in the first
