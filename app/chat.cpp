@@ -7,7 +7,9 @@
 #include "app/common.h"
 #include "app/interrupt.h"
 #include "app/terminal_chat.h"
+#include "app/user_path.h"
 #include "app/words.h"
+#include "core/inspect/candidate.h"
 #include "core/run/answer.h"
 
 namespace lockstep::app {
@@ -31,7 +33,11 @@ Options chat_options() {
             {"raw", "", "the prompt as it is, without the model's chat template"},
             {"special", "", "with --raw: control tokens written in the prompt are control tokens"},
             {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
-            {"path", "NAME", "how steps are computed: " + known_paths() + " (default: fused)"},
+            {"path", "NAME",
+             "how steps are computed: " + known_paths() +
+                 " (default: fused), or a kernel\n"
+                 "of yours that matches the reference: ./my_kernel.so"},
+            {"unchecked", "", "a kernel of yours even where it does not; in its own process"},
             {"max-tokens", "N", "length of the answer at most (default: what the context holds)"},
             {"temperature", "X", "0 (default): always the most likely token"},
             {"top-k", "N", "choose among the N most likely (default 0: all)"},
@@ -97,8 +103,12 @@ std::string stdin_prompt() {
 }
 
 Status load(Engine& engine, const Options& options) {
-    LOCKSTEP_ASSIGN(const std::string path, path_option(options, engine.path().name()));
-    LOCKSTEP_TRY(engine.set_path(PathChoice(path)));
+    const std::string path = options.text("path", engine.path().name());
+    const bool own = user_kernel_name(path).has_value();  // checked with the model, below
+    if (!own) {
+        LOCKSTEP_ASSIGN(const std::string registered, path_option(options, path));
+        LOCKSTEP_TRY(engine.set_path(PathChoice(registered)));
+    }
     LoadOptions load_options;
     LOCKSTEP_ASSIGN(load_options.dtype, dtype_option(options));
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
@@ -107,7 +117,7 @@ Status load(Engine& engine, const Options& options) {
     LOCKSTEP_TRY(engine.load(model, load_options, settings));
     if (!engine.model()->template_problem.empty())
         std::cerr << "lockstep: " << engine.model()->template_problem << "; using ChatML\n";
-    return {};
+    return own ? use_path(engine, path, options.has("unchecked")) : Status();
 }
 
 Status show_prompt(const Engine& engine, const GenerateRequest& request) {

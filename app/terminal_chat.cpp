@@ -7,13 +7,14 @@
 
 #include "app/common.h"
 #include "app/interrupt.h"
+#include "app/user_path.h"
 
 namespace lockstep::app {
 namespace {
 
 constexpr const char* commands =
     "  /new          forget the conversation\n"
-    "  /path NAME    compute with another path from here on\n"
+    "  /path NAME    compute with another path from here on, or with ./my_kernel.so\n"
     "  /quit         end (Ctrl+D does too); Ctrl+C stops an answer\n";
 
 void answer(Engine& engine, GenerateRequest& conversation) {
@@ -42,7 +43,7 @@ void answer(Engine& engine, GenerateRequest& conversation) {
 }
 
 void change_path(Engine& engine, const std::string& name) {
-    const Status changed = engine.set_path(PathChoice(name));
+    const Status changed = use_path(engine, name, false);
     if (changed) {
         std::cerr << "lockstep: computing with " << name << '\n';
     } else {

@@ -17,8 +17,14 @@ const std::string& most_frequent(const std::array<std::string, step_count>& step
     });
 }
 
-std::string known_paths(DeviceKind device) {
-    std::string names;
+const KernelPath* find(DeviceKind device, const PathChoice& choice, const std::string& name) {
+    if (choice.own && choice.own->name == name && choice.own->device == device)
+        return choice.own.get();
+    return find_kernel_path(device, name);
+}
+
+std::string known_paths(DeviceKind device, const PathChoice& choice) {
+    std::string names = choice.own ? choice.own->name : "";
     for (const KernelPath& path : kernel_paths(device))
         names += (names.empty() ? "" : ", ") + path.name;
     return names;
@@ -47,26 +53,27 @@ std::string PathChoice::name() const {
 }
 
 Result<KernelPath> make_path(DeviceKind device, const PathChoice& choice) {
-    const KernelPath* base = find_kernel_path(device, most_frequent(choice.steps));
-    for (const std::string& name : choice.steps) {
-        const KernelPath* path = find_kernel_path(device, name);
-        if (!path) {
-            return fail(ErrorKind::invalid_argument, "there is no path named \"" + name +
-                                                         "\"; there are: " + known_paths(device));
-        }
-        if (path->f32_activations != base->f32_activations) {
-            const std::string& wide = path->f32_activations ? path->name : base->name;
+    std::array<const KernelPath*, step_count> paths{};
+    for (size_t step = 0; step < paths.size(); ++step) {
+        const std::string& name = choice.steps[step];
+        paths[step] = find(device, choice, name);
+        if (paths[step]) continue;
+        return fail(
+            ErrorKind::invalid_argument,
+            "there is no path named \"" + name + "\"; there are: " + known_paths(device, choice));
+    }
+    const KernelPath* const base = find(device, choice, most_frequent(choice.steps));
+    KernelPath mixed = *base;
+    for (size_t step = 0; step < paths.size(); ++step) {
+        const KernelPath& path = *paths[step];
+        if (path.f32_activations != base->f32_activations) {
+            const std::string& wide = path.f32_activations ? path.name : base->name;
             return fail(ErrorKind::invalid_argument,
                         "path " + wide +
                             " computes in f32 and does not mix with others: choose it "
                             "for all seven steps or for none");
         }
-    }
-    KernelPath mixed = *base;
-    for (int step = 0; step < step_count; ++step) {
-        const std::string& name = choice.steps[static_cast<size_t>(step)];
-        if (name != base->name)
-            mixed = mixed.with_step(static_cast<StepId>(step), *find_kernel_path(device, name));
+        if (paths[step] != base) mixed = mixed.with_step(static_cast<StepId>(step), path);
     }
     mixed.name = choice.name();
     return mixed;

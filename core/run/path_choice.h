@@ -17,7 +17,14 @@ namespace lockstep {
 // activations are f32).
 struct PathChoice {
     std::array<std::string, step_count> steps;
+    // A path that is not registered (a user's kernels), which steps may name like another. It comes
+    // before a registered one of its name.
+    std::shared_ptr<const KernelPath> own;
+
     PathChoice(std::string_view all = "fused") { steps.fill(std::string(all)); }
+    explicit PathChoice(std::shared_ptr<const KernelPath> all) : own(std::move(all)) {
+        steps.fill(own->name);
+    }
     std::string name() const;  // "fused", "reference", or "fused (reference: qkv, down)"
     bool operator==(const PathChoice&) const = default;
 };

@@ -26,10 +26,11 @@ void store_row(const lockstep_tensor& tensor, int64_t i, const Row& row) {
         lockstep_store(&tensor, i * tensor.stride[0] + static_cast<int64_t>(j), row[j]);
 }
 
+// Summed in double: one long sum in float is off by more than f32 activations allow.
 float dot(const Row& a, const Row& b) {
-    float sum = 0;
-    for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-    return sum;
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+    return static_cast<float>(sum);
 }
 
 // row * weight^T + bias; weight [out, in], bias [out] or NULL.

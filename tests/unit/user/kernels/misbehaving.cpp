@@ -54,6 +54,7 @@ int misbehave(const lockstep_attn_output_args* args) {
     if (IS("close"))
         for (int fd = 3; fd < 64; ++fd) close(fd);
     if (IS("return")) return 7;
+    if (IS("wrong")) lockstep_store(&args->hidden_attn, 5, 1.0f);
     if (IS("throw")) throw std::runtime_error("no such tile");
     if (IS("pthread_exit")) pthread_exit(nullptr);
     if (IS("stack")) sink = deeper(0);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A kernel of one's own on the command line: compare and chat, with the program itself as the
+// child.
+#include <QtTest>
+
+#include "tests/support/tiny_model.h"
+
+using namespace lockstep::test;
+
+namespace {
+
+struct Ran {
+    int status = -1;
+    QByteArray out, err;
+};
+
+Ran run(const QStringList& arguments, const QByteArray& input = {}) {
+    QProcess process;
+    process.start(QStringLiteral(LOCKSTEP_PROGRAM), arguments);
+    process.write(input);
+    process.closeWriteChannel();
+    if (!process.waitForFinished(240000)) return {};
+    return {process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -1,
+            process.readAllStandardOutput(), process.readAllStandardError()};
+}
+
+QString kernel(const char* name) {
+    return QStringLiteral(LOCKSTEP_KERNELS_FOLDER "/") + name + ".so";
+}
+
+}  // namespace
+
+class TestUserKernelWords : public QObject {
+    Q_OBJECT
+    QTemporaryDir folder_;
+    QString model_;
+
+    Ran compare(const QString& candidate, const QStringList& more = {}) {
+        return run(QStringList{"compare", "--model", model_, "--candidate", candidate} + more);
+    }
+    Ran chat(const QString& path, const QStringList& more = {}) {
+        return run(QStringList{"chat", "--model", model_, "--prompt", "Hi", "--max-tokens", "3",
+                               "--path", path} +
+                   more);
+    }
+
+  private Q_SLOTS:
+    void initTestCase() {
+        model_ = folder_.filePath("tiny");
+        QVERIFY(write_tiny_model(byte_recipe(), model_.toStdString()));
+    }
+
+    void compare_judges_it() {
+        const Ran right = compare(kernel("misbehaving-none"));
+        QVERIFY2(right.status == 0, right.err);
+        QVERIFY2(right.out.contains("misbehaving-none.so matches reference"), right.out);
+        const Ran wrong = compare(kernel("misbehaving-unwritten") + ",base=reference");
+        QVERIFY2(wrong.status == 1, wrong.err);
+        QVERIFY2(wrong.out.contains("misbehaving-unwritten.so parts from reference in layer 0, "
+                                    "attn_output: hidden_attn is not finite"),
+                 wrong.out);
+    }
+
+    void what_can_t_be_judged_is_one_line_and_status_2_data() {
+        QTest::addColumn<QString>("candidate");
+        QTest::addColumn<QByteArray>("complaint");
+        QTest::newRow("crash") << kernel("misbehaving-null")
+                               << QByteArray("it wrote to a null pointer");
+        QTest::newRow("exit") << kernel("misbehaving-exit")
+                              << QByteArray("ended its process with exit(0)");
+        QTest::newRow("input") << kernel("misbehaving-input")
+                               << QByteArray("hidden bf16[5, 96], which it may only read");
+        QTest::newRow("nothing") << kernel("unfit-exports_nothing")
+                                 << QByteArray("exports none of");
+        QTest::newRow("base") << kernel("misbehaving-none") + ",base=fast"
+                              << QByteArray("truth, reference, fused, not \"fast\"");
+        QTest::newRow("missing") << "./nowhere.so" << QByteArray("No such file");
+        QTest::newRow("neither") << "fast" << QByteArray("a shared object (./my_kernel.so)");
+    }
+    void what_can_t_be_judged_is_one_line_and_status_2() {
+        QFETCH(QString, candidate);
+        QFETCH(QByteArray, complaint);
+        const Ran ran = compare(candidate);
+        QVERIFY2(ran.status == 2 && ran.err.startsWith("lockstep: ") && ran.err.count('\n') == 1 &&
+                     ran.err.contains(complaint),
+                 ran.err);
+    }
+
+    void what_it_prints_is_not_taken_for_ours() {
+        const Ran ran = compare(kernel("misbehaving-print"), {"--json", "-"});
+        QVERIFY2(ran.status == 0, ran.err.left(500));
+        QVERIFY(QJsonDocument::fromJson(ran.out).isObject());
+        QVERIFY(ran.err.contains("line 0 of a hundred thousand"));
+        QVERIFY2(ran.err.size() < 300'000, "not all of it");
+        QVERIFY(ran.err.contains("it is not shown"));
+    }
+
+    void chat_takes_it_once_it_has_passed() {
+        const QString json = folder_.filePath("chat.json");
+        const Ran right = chat(kernel("misbehaving-none"), {"--json", json});
+        QVERIFY2(right.status == 0, right.err);
+        QVERIFY2(right.err.contains("misbehaving-none.so matches the reference"), right.err);
+        QFile file(json);
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        QCOMPARE(QJsonDocument::fromJson(file.readAll())["path"].toString(),
+                 QStringLiteral("misbehaving-none.so"));
+
+        const Ran wrong = chat(kernel("misbehaving-wrong"));
+        QCOMPARE(wrong.status, 2);
+        QVERIFY2(wrong.err.contains("parts from reference in layer 0, attn_output") &&
+                     wrong.err.contains("--unchecked"),
+                 wrong.err);
+        const Ran insisted = chat(kernel("misbehaving-wrong"), {"--unchecked"});
+        QVERIFY2(insisted.status == 0, insisted.err);
+        QVERIFY2(insisted.err.contains("runs in a process of its own"), insisted.err);
+    }
+
+    // It crashes in the middle of an answer, and the chat goes on.
+    void a_conversation_outlives_it() {
+        QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+        for (const char* name : {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"})
+            environment.remove(name);
+        QProcess process;
+        process.setProcessEnvironment(environment);
+        process.start(QStringLiteral(LOCKSTEP_PROGRAM), {model_});
+        process.write(("/path " + kernel("misbehaving-null") + "\n/path " +
+                       kernel("misbehaving-none") + "\nhello\n/quit\n")
+                          .toUtf8());
+        process.closeWriteChannel();
+        QVERIFY(process.waitForFinished(240000));
+        QCOMPARE(process.exitCode(), 0);
+        const QByteArray err = process.readAllStandardError();
+        QVERIFY2(err.contains("it wrote to a null pointer"), err);
+        QVERIFY2(err.contains("misbehaving-none.so matches the reference"), err);
+        QVERIFY2(err.contains(", misbehaving-none.so, "), err);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestUserKernelWords)
+#include "tst_user_kernel_words.moc"
