@@ -6,6 +6,7 @@
 
 #include "core/inspect/candidate.h"
 #include "core/inspect/comparison.h"
+#include "core/inspect/inspection.h"
 #include "core/inspect/short_check.h"
 #include "core/model/model_loader.h"
 #include "core/run/path_choice.h"
@@ -153,7 +154,7 @@ class TestUserPaths : public QObject {
         QFETCH(QString, base);
         const auto model = make_tiny_model(two_heads(), DType::bf16);
         CandidateSpec spec{
-            built("attention_stride_ignored.so").string() + base.toStdString(), {}, isolation()};
+            built("attention_wrong_layout.so").string() + base.toStdString(), {}, isolation()};
         const auto candidate = open_candidate(spec, DeviceKind::cpu, model);
         QVERIFY2(candidate, candidate ? "" : candidate.error().message.c_str());
         CompareRequest request = request_of(model, candidate->path);
@@ -162,9 +163,16 @@ class TestUserPaths : public QObject {
         QVERIFY(comparison->first);
         QCOMPARE(comparison->first->step, StepId::attention);
         QCOMPARE(comparison->first->layer, 0);
-        // And can be opened again, as candidate, reference and truth.
+        // And can be opened again, as candidate, reference and truth, and explained.
         const auto step = reopen_step(request, *comparison->first);
         QVERIFY2(step, step ? "" : step.error().message.c_str());
+        const auto inspection = inspect(request);
+        QVERIFY2(inspection, inspection ? "" : inspection.error().message.c_str());
+        QVERIFY(inspection->diagnosis && !inspection->diagnosis->causes.empty());
+        std::vector<std::string> causes;
+        for (const Cause& cause : inspection->diagnosis->causes) causes.push_back(cause.cause);
+        QVERIFY2(std::find(causes.begin(), causes.end(), "cache_layout_wrong") != causes.end(),
+                 causes.front().c_str());
     }
 
     void a_fault_in_the_kernel_ends_the_comparison_with_its_place() {
@@ -187,7 +195,7 @@ class TestUserPaths : public QObject {
         const auto loaded = load_model(folder.filePath("tiny").toStdString(), {});
         QVERIFY2(loaded, loaded ? "" : loaded.error().message.c_str());
         for (const bool right : {true, false}) {
-            const char* const name = right ? "plain.so" : "attention_stride_ignored.so";
+            const char* const name = right ? "plain.so" : "attention_wrong_layout.so";
             const auto kernel = open_user_kernel_isolated(built(name), "fused", isolation());
             const auto checked = short_check({*loaded, kernel->path, 2, {}});
             QVERIFY2(checked, checked ? "" : checked.error().message.c_str());

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // An attention with a fault that a test of its own would not find, because that test would lay out
-// the cache as the kernel likes it: it takes the cache for [G, C, D], one head after the other,
-// and never looks at the strides, which say [C, G, D]. What Lockstep makes of it:
+// the caches as the kernel likes them: it takes them for [G, C, D], one head after the other, and
+// never looks at the strides, which say [C, G, D]. Lockstep finds it:
 //
-//     g++ -O2 -shared -fPIC -I kernels/user -o attention_stride_ignored.so
-//     kernels/user/examples/attention_stride_ignored.cpp
-//     ./lockstep compare --model smollm2-135m-instruct --candidate ./attention_stride_ignored.so
+//     g++ -O2 -shared -fPIC -I kernels/user -o attention_wrong_layout.so \
+//         kernels/user/examples/attention_wrong_layout.cpp
+//     ./lockstep compare --model smollm2-135m-instruct --prompt "The quick brown fox" \
+//         --candidate ./attention_wrong_layout.so
 #include <cmath>
 #include <vector>
 
@@ -28,7 +29,8 @@ int lockstep_attention(const lockstep_attention_args* args) {
             for (int64_t row = 0; row < seen; ++row) {
                 float dot = 0;
                 for (int64_t d = 0; d < head_dim; ++d) {
-                    // The fault. It should be row * k_cache.stride[0] + g * k_cache.stride[1] + d.
+                    // The fault. It should be row * k_cache.stride[0] + g * k_cache.stride[1] + d,
+                    // and likewise for v_cache below.
                     dot += lockstep_load(&q, t * q.stride[0] + a * q.stride[1] + d) *
                            lockstep_load(&k_cache, (g * context + row) * head_dim + d);
                 }
@@ -40,8 +42,7 @@ int lockstep_attention(const lockstep_attention_args* args) {
                 float sum = 0;
                 for (int64_t row = 0; row < seen; ++row) {
                     sum += weights[static_cast<size_t>(row)] / total *
-                           lockstep_load(&v_cache,
-                                         row * v_cache.stride[0] + g * v_cache.stride[1] + d);
+                           lockstep_load(&v_cache, (g * context + row) * head_dim + d);
                 }
                 lockstep_store(&attn, t * attn.stride[0] + a * head_dim + d, sum);
             }
