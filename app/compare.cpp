@@ -15,6 +15,7 @@
 #include "core/inspect/html_report.h"
 #include "core/inspect/inspection.h"
 #include "core/inspect/report.h"
+#include "core/inspect/trace.h"
 
 namespace lockstep::app {
 namespace {
@@ -35,7 +36,8 @@ Options compare_options() {
                 {"candidate", "PATH",
                  "default fused; one of " + known_paths() +
                      ", or a kernel of yours:\n"
-                     "./my_kernel.so, or ./my_kernel.so,base=reference"},
+                     "./my_kernel.so, or ./my_kernel.so,base=reference; or trace:F, a file\n"
+                     "of taps that was captured anywhere (its prompt and decode steps)"},
                 {"reference", "PATH", "reference (default) or truth"},
                 {"inject", "FAULT", "plant a fault in the candidate: FAULT@layer=N[,step=S]"},
                 {"list-faults", "", "every fault: name, step and what it computes, by tabs"},
@@ -95,6 +97,34 @@ Result<Candidate> candidate_of(const Options& options, const std::shared_ptr<con
     return open_candidate(spec, DeviceKind::cpu, model);
 }
 
+// A trace is of one dtype: the model is loaded in that, where nothing else was asked for.
+Result<DType> dtype_of(const Options& options) {
+    const auto file = trace_file(options.text("candidate"));
+    if (!file || options.has("dtype")) return dtype_option(options);
+    LOCKSTEP_ASSIGN(const std::shared_ptr<const Trace> trace, Trace::open(*file));
+    return trace->dtype();
+}
+
+// Told before the work is done, not after it.
+Status check_outputs(const Options& options) {
+    for (const char* option : {"json", "html"}) {
+        const std::string file = options.text(option);
+        if (options.has(option) && file != "-") LOCKSTEP_TRY(check_writable(file));
+    }
+    return {};
+}
+
+Result<std::vector<std::vector<int32_t>>> encode_all(const Model& model,
+                                                     const std::vector<std::string>& texts,
+                                                     bool chat) {
+    std::vector<std::vector<int32_t>> prompts;
+    for (const std::string& text : texts) {
+        LOCKSTEP_ASSIGN(std::vector<int32_t> ids, encode_prompt(model, text, chat));
+        prompts.push_back(std::move(ids));
+    }
+    return prompts;
+}
+
 void print_table(const Comparison& comparison) {
     const auto layers = worst_layers(comparison);
     std::cout << std::left << std::setw(10) << "layer" << std::setw(13) << "step" << std::setw(12)
@@ -132,18 +162,20 @@ Result<int> compare(const Options& options) {
     request.decode_steps = static_cast<int>(decode);
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
     request.threads = settings.threads;
-    LOCKSTEP_ASSIGN(const std::vector<std::string> texts, prompt_texts(options));
+    LOCKSTEP_ASSIGN(std::vector<std::string> texts, prompt_texts(options));
+    LOCKSTEP_TRY(check_outputs(options));
     LoadOptions load;
-    LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));
+    LOCKSTEP_ASSIGN(load.dtype, dtype_of(options));
     LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
     LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
     LOCKSTEP_ASSIGN(request.model, load_model(file, load));
     LOCKSTEP_ASSIGN(Candidate candidate, candidate_of(options, request.model));
     request.candidate = std::move(candidate.path);
-    for (const std::string& text : texts) {
-        LOCKSTEP_ASSIGN(std::vector<int32_t> ids,
-                        encode_prompt(*request.model, text, options.has("chat")));
-        request.prompts.push_back(std::move(ids));
+    request.trace = std::move(candidate.trace);
+    if (request.trace && !options.has("prompt") && !options.has("prompts")) {
+        texts = {request.model->tokenizer->decode(request.trace->prompt_ids(), true)};
+    } else {
+        LOCKSTEP_ASSIGN(request.prompts, encode_all(*request.model, texts, options.has("chat")));
     }
     const bool watched = isatty(STDERR_FILENO);
     request.progress = [&](const CompareProgress& progress) {
@@ -163,6 +195,8 @@ Result<int> compare(const Options& options) {
         LOCKSTEP_TRY(write_whole_file(options.text("html"), html_report(inspection, texts)));
     if (options.text("json") != "-") {
         print_table(comparison);
+        for (const std::string& missing : comparison.missing)
+            std::cout << "not in the trace: " << missing << '\n';
         std::cout << comparison_sentence(comparison, diagnosis) << '\n';
     }
     return comparison.diverged() ? 1 : 0;

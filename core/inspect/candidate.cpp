@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include "core/inspect/trace.h"
+
 namespace lockstep {
 namespace {
 
@@ -11,6 +13,19 @@ std::string known_names(DeviceKind device) {
     for (const KernelPath& path : kernel_paths(device))
         names += (names.empty() ? "" : ", ") + path.name;
     return names;
+}
+
+constexpr std::string_view trace_prefix = "trace:";
+
+Result<Candidate> open_trace(const CandidateSpec& spec, const std::string& file) {
+    if (spec.fault) {
+        return fail(ErrorKind::invalid_argument,
+                    "a fault can't be planted in a trace: what it has was computed elsewhere");
+    }
+    Candidate candidate{spec.text, {}};
+    LOCKSTEP_ASSIGN(candidate.trace, Trace::open(file));
+    candidate.path.name = spec.text;
+    return candidate;
 }
 
 Result<Candidate> open_path(const CandidateSpec& spec, DeviceKind device) {
@@ -23,12 +38,18 @@ Result<Candidate> open_path(const CandidateSpec& spec, DeviceKind device) {
     }
     if (const KernelPath* const path = find_kernel_path(device, spec.text))
         return Candidate{path->name, *path};
-    return fail(ErrorKind::invalid_argument, "the candidate is one of " + known_names(device) +
-                                                 ", or a shared object (./my_kernel.so), not \"" +
-                                                 spec.text + "\"");
+    return fail(ErrorKind::invalid_argument,
+                "the candidate is one of " + known_names(device) +
+                    ", or a shared object (./my_kernel.so), or a trace (trace:F), not \"" +
+                    spec.text + "\"");
 }
 
 }  // namespace
+
+std::optional<std::string> trace_file(const std::string& text) {
+    if (!text.starts_with(trace_prefix)) return std::nullopt;
+    return text.substr(trace_prefix.size());
+}
 
 std::optional<UserKernelName> user_kernel_name(const std::string& text) {
     constexpr std::string_view base = ",base=";
@@ -36,12 +57,12 @@ std::optional<UserKernelName> user_kernel_name(const std::string& text) {
     if (const size_t at = text.rfind(base); at != std::string::npos)
         name = {text.substr(0, at), text.substr(at + base.size())};
     const bool is_file = name.file.ends_with(".so") || name.file.find('/') != std::string::npos;
-    const bool is_trace = text.starts_with("trace:");
-    return is_file && !is_trace ? std::optional(name) : std::nullopt;
+    return is_file && !trace_file(text) ? std::optional(name) : std::nullopt;
 }
 
 Result<Candidate> open_candidate(const CandidateSpec& spec, DeviceKind device,
                                  std::shared_ptr<const Model> model) {
+    if (const auto file = trace_file(spec.text)) return open_trace(spec, *file);
     LOCKSTEP_ASSIGN(Candidate candidate, open_path(spec, device));
     if (!spec.fault) return candidate;
     LOCKSTEP_ASSIGN(candidate.path, plant_fault(candidate.path, *spec.fault, std::move(model)));

@@ -39,6 +39,9 @@ struct UserKernelName {
 };
 std::optional<UserKernelName> user_kernel_name(const std::string& text);
 
+// The F of "trace:F"; null for a text that names no trace.
+std::optional<std::string> trace_file(const std::string& text);
+
 // Errors say what is wrong with the text, and what it may be.
 Result<Candidate> open_candidate(const CandidateSpec& spec, DeviceKind device,
                                  std::shared_ptr<const Model> model);

@@ -7,6 +7,7 @@
 #include "core/inspect/local_observer.h"
 #include "core/inspect/passes.h"
 #include "core/inspect/probe.h"
+#include "core/inspect/trace_comparison.h"
 #include "core/run/forward.h"
 #include "core/run/session.h"
 
@@ -210,6 +211,7 @@ class Run {
 
 Result<Comparison> compare_paths(const CompareRequest& request,
                                  std::optional<StepCase>* first_step) {
+    if (request.trace) return compare_trace(request, first_step);
     const Clock::time_point begin = Clock::now();
     Comparison result;
     result.model = request.model->name;
@@ -229,6 +231,7 @@ Result<Comparison> compare_paths(const CompareRequest& request,
 }
 
 Result<StepCase> reopen_step(const CompareRequest& request, const Divergence& where) {
+    if (request.trace) return reopen_trace_step(request, where);
     if (where.prompt >= request.prompts.size())
         return fail(ErrorKind::invalid_argument, "there is no such prompt in this comparison");
     return Run(request).reopen(where);

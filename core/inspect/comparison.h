@@ -41,6 +41,8 @@ struct StepComparison {
     std::vector<TapComparison> taps;       // what both paths put out
     std::vector<std::string> only_in_one;  // unfused taps that only one of them has
     ErrorFigures input_drift;              // of the step's inputs (worst), each path fed by itself
+    // Inputs that a trace lacks: the step is judged together with those that made them.
+    std::vector<std::string> computed_inputs;
 };
 
 struct LayerComparison {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inspect/local_observer.h"
 
-#include <algorithm>
+#include "core/inspect/tap_comparison.h"
 
 namespace lockstep {
 namespace {
@@ -9,18 +9,6 @@ namespace {
 bool bigger(const ErrorFigures& a, const ErrorFigures& b) {
     if (a.non_finite != b.non_finite) return a.non_finite;
     return a.max_abs > b.max_abs;
-}
-
-const Tensor* tap_of(const std::vector<NamedTensor>& taps, std::string_view name) {
-    for (const NamedTensor& tap : taps) {
-        if (tap.name == name) return &tap.tensor;
-    }
-    return nullptr;
-}
-
-std::vector<NamedTensor> taps_of(const KernelPath& path, const StepArgs& args) {
-    const auto bit = static_cast<int>(step_id(args));
-    return step_taps(args, (path.writes_unfused_outputs >> bit) & 1);
 }
 
 }  // namespace
@@ -101,13 +89,9 @@ Status LocalObserver::keep(const StepComparison& step, int layer, StepRuns runs,
 TapComparison LocalObserver::compare_tap(int layer, StepId step, const NamedTensor& own,
                                          const Tensor& tested, const Tensor& noisy,
                                          const Tensor& exact) {
-    TapComparison tap;
-    tap.tensor = own.name;
-    tap.local = compare_tensors(tested, request_.reference.f32_activations ? exact : noisy);
-    tap.verdict = judge(tested, noisy, exact, request_.model->dtype);
-    tap.noise_floor = tap.verdict.reference;
-    tap.allclose_1e3 = tap.local.within_1e3 >= 1 && !tap.local.non_finite;
-    tap.position = position_of(tap.verdict.candidate.worst_index, own.tensor);
+    TapComparison tap =
+        lockstep::compare_tap(std::string(own.name), {tested, noisy, exact}, request_);
+    tap.position = worst_position(*pass_, tap, own.tensor);
     const Tensor drifted = candidate_rows(layer, step, own);
     if (drifted.defined()) {
         tap.drift = compare_tensors(drifted, own.tensor);
@@ -127,12 +111,6 @@ Tensor LocalObserver::candidate_rows(int layer, StepId step, const NamedTensor& 
     const Tensor batch = record->tensor.rows(seen, rows);
     seen += rows;
     return batch;
-}
-
-int64_t LocalObserver::position_of(int64_t worst_index, const Tensor& tap) const {
-    const int64_t rows = tap.shape[0];
-    const int64_t row = worst_index / std::max<int64_t>(1, tap.numel() / rows);
-    return pass_->first_row + pass_->rows - rows + row;
 }
 
 Status LocalObserver::report(int layer, StepId step) {

@@ -42,7 +42,6 @@ class LocalObserver final : public StepObserver {
     TapComparison compare_tap(int layer, StepId step, const NamedTensor& own, const Tensor& tested,
                               const Tensor& noisy, const Tensor& exact);
     Tensor candidate_rows(int layer, StepId step, const NamedTensor& own);
-    int64_t position_of(int64_t worst_index, const Tensor& tap) const;
     Status keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream);
     Status report(int layer, StepId step);
 

@@ -75,6 +75,25 @@ const TapComparison* find_tap(const Comparison& comparison, const Divergence& wh
     return nullptr;
 }
 
+// A trace that lacks the step's inputs can't say in which of the steps before them it went wrong.
+std::string computed_inputs_text(const Comparison& comparison, const Divergence& where) {
+    std::string names;
+    for (const PassComparison& pass : comparison.passes) {
+        if (pass.pass != where.pass || pass.prompt != where.prompt) continue;
+        for (const LayerComparison& layer : pass.layers) {
+            for (const StepComparison& step : layer.steps) {
+                if (layer.layer != where.layer || step.step != where.step || !names.empty())
+                    continue;
+                for (const std::string& input : step.computed_inputs)
+                    names += (names.empty() ? "" : ", ") + input;
+            }
+        }
+    }
+    if (names.empty()) return {};
+    return " The trace lacks its input (" + names +
+           "): the fault is here or in a step before it, as far back as the trace's last tensor.";
+}
+
 size_t layers_of(const Comparison& comparison) {
     return comparison.passes.empty() ? 0 : comparison.passes.front().layers.size() - 2;
 }
@@ -122,6 +141,7 @@ OrderedJson comparison_json(const Comparison& comparison,
         {"logits", logits_json(worst_logits(comparison))},
         {"verdict", comparison.diverged() ? "diverged" : "match"},
         {"diagnosis", diagnosis ? diagnosis_json(*diagnosis) : OrderedJson::array()},
+        {"missing", comparison.missing},
         {"seconds", comparison.seconds},
     };
 }
@@ -149,6 +169,7 @@ std::string comparison_sentence(const Comparison& comparison, const Diagnosis* d
                             : " in decode step " + std::to_string(first.pass);
     text += comparison.input_identical ? ". Its input is identical."
                                        : ". Its input had drifted already.";
+    text += computed_inputs_text(comparison, first);
     return diagnosis ? text + " " + diagnosis_sentence(*diagnosis) : text;
 }
 
