@@ -60,7 +60,7 @@ class TraceObserver final : public StepObserver {
             if (own.role == Role::output && !stored_for_other_rows)
                 missing_.add(pass_->pass, layer, step.step, own.name);
         }
-        keep(step, layer, runs);
+        LOCKSTEP_TRY(keep(step, layer, std::move(runs), stream));
         if (pass_->layers.empty() || pass_->layers.back().layer != layer)
             pass_->layers.push_back({layer, {}});
         pass_->layers.back().steps.push_back(std::move(step));
@@ -79,15 +79,17 @@ class TraceObserver final : public StepObserver {
         return tap;
     }
 
-    void keep(const StepComparison& step, int layer, StepRuns& runs) {
-        if (!first_step_ || first_step_->has_value()) return;
+    Status keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream) {
+        if (!first_step_ || first_step_->has_value()) return {};
         for (const TapComparison& tap : step.taps) {
             if (!tap.verdict.diverged) continue;
+            LOCKSTEP_TRY(keep_constants(runs, stream));
             *first_step_ =
                 StepCase{{pass_->prompt, pass_->pass, layer, step.step, tap.tensor, tap.position},
                          std::move(runs)};
-            return;
+            return {};
         }
+        return {};
     }
 
     Status report(int layer, StepId step) {
@@ -126,6 +128,7 @@ class TraceStepKeeper final : public StepObserver {
         LOCKSTEP_ASSIGN(StepRuns runs, steps_.run(args, stream));
         if (!wanted_ || step_context(args).layer != where_.layer || step_id(args) != where_.step)
             return {};
+        LOCKSTEP_TRY(keep_constants(runs, stream));
         found_ = StepCase{where_, std::move(runs)};
         return fail(ErrorKind::cancelled, "the step was found");
     }
