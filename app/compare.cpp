@@ -38,6 +38,9 @@ Options compare_options() {
                      ", or a kernel of yours:\n"
                      "./my_kernel.so, or ./my_kernel.so,base=reference; or trace:F, a file\n"
                      "of taps that was captured anywhere (its prompt and decode steps)"},
+                {"time-limit", "S",
+                 "of one call of a kernel of yours, beside what its arithmetic takes\n"
+                 "(default 10; 0: none, for a debugger)"},
                 {"reference", "PATH", "reference (default) or truth"},
                 {"inject", "FAULT", "plant a fault in the candidate: FAULT@layer=N[,step=S]"},
                 {"list-faults", "", "every fault: name, step and what it computes, by tabs"},
@@ -45,6 +48,15 @@ Options compare_options() {
                 {"json", "F", "write the report to F (- for stdout)"},
                 {"html", "F", "write the report as one self-contained page to F"},
             }};
+}
+
+// --time-limit, in seconds; 0 is none.
+Result<std::chrono::milliseconds> time_limit(const Options& options,
+                                             std::chrono::milliseconds fallback) {
+    const double seconds = static_cast<double>(fallback.count()) / 1000;
+    LOCKSTEP_ASSIGN(const double limit, options.number("time-limit", seconds, 0, 1e6));
+    if (limit == 0) return std::chrono::hours(10'000);
+    return std::chrono::milliseconds(std::llround(1000 * limit));
 }
 
 Result<KernelPath> path_of(const Options& options, const std::string& option,
@@ -90,6 +102,7 @@ Result<Candidate> candidate_of(const Options& options, const std::shared_ptr<con
     CandidateSpec spec;
     spec.text = options.text("candidate", "fused");
     spec.isolation.on_output = kernel_output_to_stderr();
+    LOCKSTEP_ASSIGN(spec.isolation.call_limit, time_limit(options, spec.isolation.call_limit));
     if (options.has("inject")) {
         const auto layers = static_cast<int>(model->config.num_hidden_layers);
         LOCKSTEP_ASSIGN(spec.fault, parse_fault(options.text("inject"), layers));

@@ -20,6 +20,8 @@ namespace {
 
 constexpr size_t kept_output = 4096;  // bytes
 constexpr size_t longest_line = 300;
+constexpr int between_questions_ms = 50;  // whether it is cancelled
+constexpr int no_limit_ms = 1 << 30;
 // How long a process may take to end once it has closed its connection.
 constexpr std::chrono::seconds patience{5};
 
@@ -80,16 +82,20 @@ std::string ending(int status) {
     return name ? std::string("SIG") + name : "signal " + std::to_string(WTERMSIG(status));
 }
 
-int milliseconds_until(ChildProcess::Clock::time_point deadline) {
+bool is_control(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+int milliseconds_until(ChildProcess::Clock::time_point deadline, int longest) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - ChildProcess::Clock::now());
-    return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 1 << 30));
+    return static_cast<int>(std::clamp<int64_t>(left.count(), 0, longest));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<ChildProcess>> ChildProcess::start(ChildStart start) {
-    std::unique_ptr<ChildProcess> child(new ChildProcess(std::move(start.on_output)));
+    std::unique_ptr<ChildProcess> child(new ChildProcess(start));
     std::array<int, 2> sockets{}, pipe{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0)
         return not_started(errno);
@@ -136,9 +142,11 @@ bool ChildProcess::send(const CallMessage& message) {
 
 ChildProcess::Waited ChildProcess::receive(ReplyMessage& reply, uint64_t sequence,
                                            Clock::time_point deadline) {
+    const int longest = cancelled_ ? between_questions_ms : no_limit_ms;
     while (true) {
         std::array<pollfd, 2> files{{{socket_.get(), POLLIN, 0}, {output_.get(), POLLIN, 0}}};
-        const int ready = poll(files.data(), output_ ? 2 : 1, milliseconds_until(deadline));
+        const int ready =
+            poll(files.data(), output_ ? 2 : 1, milliseconds_until(deadline, longest));
         if (ready < 0 && errno != EINTR) return Waited::ended;
         if (output_ && files[1].revents) take_output();
         if (ready > 0 && files[0].revents) {
@@ -151,6 +159,7 @@ ChildProcess::Waited ChildProcess::receive(ReplyMessage& reply, uint64_t sequenc
             if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return Waited::ended;
         }
         if (Clock::now() >= deadline) return Waited::too_long;
+        if (cancelled_ && cancelled_()) return Waited::cancelled;
     }
 }
 
@@ -182,7 +191,9 @@ std::string ChildProcess::last_line() const {
     size_t first = printed_.find_last_of("\n\r", last);
     first = first == std::string::npos ? 0 : first + 1;
     first = printed_.find_first_not_of(" \t", first);
-    return printed_.substr(first, std::min(last + 1 - first, longest_line));
+    std::string line = printed_.substr(first, std::min(last + 1 - first, longest_line));
+    std::replace_if(line.begin(), line.end(), is_control, ' ');
+    return line;
 }
 
 void ChildProcess::take_output() {

@@ -22,12 +22,13 @@ struct ChildStart {
     std::vector<std::string> arguments;
     int report = -1, kernel = -1, activations = -1, weights = -1;  // given to it
     std::function<void(std::string_view)> on_output;  // of stdout and stderr; may be null
+    std::function<bool()> cancelled;                  // ends receive(); may be null
 };
 
 class ChildProcess {
   public:
     using Clock = std::chrono::steady_clock;
-    enum class Waited { replied, ended, too_long };
+    enum class Waited { replied, ended, too_long, cancelled };
 
     static Result<std::unique_ptr<ChildProcess>> start(ChildStart start);
     ~ChildProcess();  // kills it
@@ -46,11 +47,12 @@ class ChildProcess {
     std::string last_line() const;
 
   private:
-    explicit ChildProcess(std::function<void(std::string_view)> on_output)
-        : on_output_(std::move(on_output)) {}
+    explicit ChildProcess(const ChildStart& start)
+        : on_output_(start.on_output), cancelled_(start.cancelled) {}
     void take_output();
 
     std::function<void(std::string_view)> on_output_;
+    std::function<bool()> cancelled_;
     FileDescriptor socket_, output_;
     int pid_ = -1;
     std::string printed_;  // the end of it

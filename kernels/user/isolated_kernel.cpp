@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/user/isolated_kernel.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +13,7 @@
 namespace lockstep {
 namespace {
 
+constexpr auto last_error_kind = static_cast<uint32_t>(ErrorKind::internal);
 // What any kernel makes: a plain loop over bf16 in one thread makes several hundred million.
 constexpr int64_t slowest_flops_per_second = 100'000'000;
 
@@ -97,10 +99,12 @@ Status IsolatedKernel::start() {
     start.activations = activations_.fd();
     start.weights = weights_->memory().fd();
     start.on_output = options_.on_output;
+    start.cancelled = options_.cancelled;
     LOCKSTEP_ASSIGN(child_, ChildProcess::start(std::move(start)));
     last_call_.clear();
     ReplyMessage reply;
     const auto waited = child_->receive(reply, 0, ChildProcess::Clock::now() + options_.load_limit);
+    if (waited == ChildProcess::Waited::cancelled) return cancelled();
     if (waited == ChildProcess::Waited::too_long) {
         child_.reset();
         return fail(ErrorKind::invalid_file, "loading it took longer than " +
@@ -110,7 +114,8 @@ Status IsolatedKernel::start() {
     if (waited == ChildProcess::Waited::ended) return within("loading it", ended({}).value());
     if (reply.kind != ReplyKind::loaded) {
         child_.reset();
-        return fail(static_cast<ErrorKind>(reply.error_kind), reply.text.data());
+        return fail(static_cast<ErrorKind>(std::min(reply.error_kind, last_error_kind)),
+                    reply.text.data());
     }
     steps_ = reply.steps;
     unfused_outputs_ = reply.unfused_outputs;
@@ -127,8 +132,7 @@ Status IsolatedKernel::place(std::vector<Operand>& operands, CallMessage& messag
     Places places;
     for (Operand& operand : operands) {
         if (is_weight(operand.role) || !operand.tensor.defined()) continue;
-        operand.place =
-            places.add(Region::activations, extent_bytes(operand.tensor), operand.is_written());
+        operand.place = places.add(Region::activations, operand.tensor, operand.is_written());
     }
     LOCKSTEP_TRY(activations_.grow(places.end()));
     for (const Operand& operand : operands) {
@@ -172,6 +176,7 @@ Status IsolatedKernel::exchange(const CallMessage& message, const std::vector<Op
     const auto waited =
         child_->receive(reply, message.sequence, ChildProcess::Clock::now() + limit);
     if (waited == ChildProcess::Waited::ended) return ended(operands);
+    if (waited == ChildProcess::Waited::cancelled) return cancelled();
     if (waited == ChildProcess::Waited::too_long) {
         const std::string text = with_last_line("did not return within " + seconds_text(limit) +
                                                 " (an endless loop?); its process was ended");
@@ -192,6 +197,11 @@ Status IsolatedKernel::take_results(const std::vector<Operand>& operands) {
         if (operand.place.region == Region::activations) take_back(operand, activations_.data());
     }
     return {};
+}
+
+tl::unexpected<Error> IsolatedKernel::cancelled() {
+    child_.reset();  // it would go on
+    return fail(ErrorKind::cancelled, "stopped");
 }
 
 tl::unexpected<Error> IsolatedKernel::ended(const std::vector<Operand>& operands) {

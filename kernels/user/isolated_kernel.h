@@ -41,6 +41,7 @@ class IsolatedKernel {
     std::byte* region_of(const OperandPlace& place) const;
     // Ends the process. operands: of the call it was in; none where it was in none.
     tl::unexpected<Error> ended(const std::vector<Operand>& operands);
+    tl::unexpected<Error> cancelled();
     std::string crash_text(const std::vector<Operand>& operands) const;
     std::string with_last_line(std::string text) const;
     CrashReport& report() const { return *reinterpret_cast<CrashReport*>(report_.data()); }

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cfenv>
 #include <cstring>
 #include <exception>
 
@@ -95,6 +97,28 @@ Result<KernelLibrary> load(int fd) {
     return library;
 }
 
+// Rounding and the treatment of tiny numbers are the thread's: a library built with -ffast-math
+// changes them as it is loaded, a kernel may as it runs, and the other paths would compute by them.
+class KeepFloatingPoint {
+  public:
+    KeepFloatingPoint() { std::fegetenv(&environment_); }
+    ~KeepFloatingPoint() { std::fesetenv(&environment_); }
+    KeepFloatingPoint(const KeepFloatingPoint&) = delete;
+    KeepFloatingPoint& operator=(const KeepFloatingPoint&) = delete;
+
+  private:
+    std::fenv_t environment_{};
+};
+
+// A message of one line, and not a long one.
+std::string one_line(std::string text) {
+    text.resize(std::min<size_t>(text.size(), 500));
+    for (char& c : text) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    }
+    return text;
+}
+
 template <class Args>
 int call(void* function, const void* args) {
     return reinterpret_cast<int (*)(const Args*)>(function)(static_cast<const Args*>(args));
@@ -123,7 +147,7 @@ int call(StepId step, void* function, const void* args) {
 std::string in_words(const KernelLibrary& library, int error) {
     std::string text = "returned " + std::to_string(error);
     const char* const meaning = library.error_message ? library.error_message(error) : nullptr;
-    if (meaning && *meaning) text += ": " + std::string(meaning).substr(0, 500);
+    if (meaning && *meaning) text += ": " + one_line(meaning);
     return text;
 }
 
@@ -142,6 +166,7 @@ std::string kernel_function(StepId step) {
 }
 
 Result<KernelLibrary> load_kernel_library(int fd, const std::string& name) {
+    const KeepFloatingPoint keep;
     Result<KernelLibrary> library = load(fd);
     if (library) library->name = name;
     return library;
@@ -151,6 +176,7 @@ Status call_kernel(const KernelLibrary& library, StepId step, const void* args) 
     void* const function = library.steps[static_cast<size_t>(step)];
     const auto failed = [](std::string what) { return fail(ErrorKind::internal, std::move(what)); };
     if (!function) return failed("is not exported");
+    const KeepFloatingPoint keep;
     try {
         const int error = call(step, function, args);
         if (error == 0) return {};
@@ -158,7 +184,7 @@ Status call_kernel(const KernelLibrary& library, StepId step, const void* args) 
     } catch (const abi::__forced_unwind&) {
         throw;  // pthread_exit(): it must not be stopped
     } catch (const std::exception& exception) {
-        return failed("threw an exception: " + std::string(exception.what()).substr(0, 500));
+        return failed("threw an exception: " + one_line(exception.what()));
     } catch (...) {
         return failed("threw an exception");
     }

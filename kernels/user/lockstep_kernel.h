@@ -22,7 +22,7 @@
  *    after or between the rows of an output.
  *  - Pointers are good during the call. Keep nothing that goes by an address: the next call may find
  *    other numbers there.
- *  - Data starts at a multiple of 64 bytes; rows need not.
+ *  - Nothing is aligned beyond the size of its elements: a call may be given rows of a larger tensor.
  */
 #ifndef LOCKSTEP_KERNEL_H
 #define LOCKSTEP_KERNEL_H

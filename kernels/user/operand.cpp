@@ -163,17 +163,20 @@ uint64_t Places::end() const {
 }
 
 uint64_t Places::needed(uint64_t bytes) {
-    return round_up(round_up(bytes, data_alignment), page_bytes) + guard_bytes;
+    return round_up(bytes + 2 * data_alignment, page_bytes) + guard_bytes;
 }
 
-OperandPlace Places::add(Region region, uint64_t bytes, bool writable) {
+OperandPlace Places::add(Region region, const Tensor& tensor, bool writable) {
+    const uint64_t bytes = extent_bytes(tensor);
+    const uint64_t misfit = reinterpret_cast<uintptr_t>(tensor.data) % data_alignment;
+    const uint64_t aligned = round_up(misfit + bytes, data_alignment);
     OperandPlace place;
     place.region = region;
     place.writable = writable;
     place.bytes = bytes;
     place.first_page = next_ + guard_bytes;
-    place.page_bytes = round_up(round_up(bytes, data_alignment), page_bytes);
-    place.data = place.first_page + place.page_bytes - round_up(bytes, data_alignment);
+    place.page_bytes = round_up(aligned, page_bytes);
+    place.data = place.first_page + place.page_bytes - aligned + misfit;
     next_ = place.first_page + place.page_bytes;
     return place;
 }

@@ -29,11 +29,11 @@ std::vector<Operand> operands_of(const StepArgs& args, bool unfused_outputs);
 // From the first element to the end of the last.
 uint64_t extent_bytes(const Tensor& tensor);
 
-// Hands out places in a region, each with untouchable pages before and after it. The data starts at
-// a multiple of 64 and ends less than 64 bytes before the pages do.
+// Hands out places in a region, each with untouchable pages before and after it. The data is
+// aligned as the program's own is, up to 64 bytes, and ends less than 64 bytes before the pages do.
 class Places {
   public:
-    OperandPlace add(Region region, uint64_t bytes, bool writable);
+    OperandPlace add(Region region, const Tensor& tensor, bool writable);
     uint64_t end() const;                    // of all of it, as large as the region must be
     static uint64_t needed(uint64_t bytes);  // by one more
 

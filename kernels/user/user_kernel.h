@@ -5,7 +5,8 @@
 // Which to use: a kernel that has not yet passed a comparison is opened isolated. It then runs in a
 // child process with a time limit; a crash, an endless loop, exit() or a write outside its outputs
 // is an error of that call, told with the step, the shape and what happened, and the program goes
-// on. Each call costs some tens of microseconds and a copy of its activations. One that has passed,
+// on. Each call costs about 0.1 ms, a copy of its
+// activations and a look at its weights. One that has passed,
 // or that the user insists on, is opened in this process: as fast as our own, and as dangerous.
 // What is opened in this process is what passed: the bytes read by the first open, even where the
 // file has been built anew since. To take in a new build, open the path again.
@@ -42,6 +43,8 @@ struct IsolationOptions {
     // Of a call: this, and what its multiplications take at 100 million a second.
     std::chrono::milliseconds call_limit{10'000};
     std::chrono::milliseconds load_limit{20'000};
+    // Asked some twenty times a second while a call runs; true ends it. Null: never.
+    std::function<bool()> cancelled;
     // Weights kept in the child's reach. What exceeds them is copied anew for every call.
     uint64_t kept_weight_bytes = uint64_t{512} << 20;
     // What the kernel prints, from the thread that calls it. Null: only its last line is kept, for

@@ -30,7 +30,7 @@ uint64_t WeightStore::needed(const std::vector<Operand>& operands) const {
 void WeightStore::keep(Operand& operand) {
     const uint64_t bytes = extent_bytes(operand.tensor);
     const auto [found, is_new] = kept_.try_emplace({operand.tensor.data, bytes});
-    if (is_new) found->second = places_.add(Region::weights, bytes, false);
+    if (is_new) found->second = places_.add(Region::weights, operand.tensor, false);
     operand.place = found->second;
     std::byte* const copy = memory_.data() + operand.place.data;
     if (is_new || std::memcmp(copy, operand.tensor.data, bytes) != 0)

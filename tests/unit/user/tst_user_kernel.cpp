@@ -2,6 +2,7 @@
 // A user's kernel in its child process: what is right goes through bit for bit, what is wrong is
 // told with the step, the shape and what happened, and this process lives on.
 #include <QtTest>
+#include <cfenv>
 #include <thread>
 
 #include "kernels/step_catalog.h"
@@ -178,6 +179,41 @@ class TestUserKernel : public QObject {
         const Status ran = run(kernel->path, sample());
         QVERIFY(!ran);
         QVERIFY2(text_of(ran).contains("did not return within 0.3"), qPrintable(text_of(ran)));
+    }
+
+    void a_call_can_be_cancelled() {
+        IsolationOptions options = isolation();
+        std::atomic<bool> stop = false;  // not while it is loaded
+        options.cancelled = [&] { return stop.load(); };
+        const auto kernel =
+            open_user_kernel_isolated(kernel_file("misbehaving-loop"), "fused", options);
+        QVERIFY(kernel);
+        stop = true;
+        const Status ran = run(kernel->path, sample());
+        QVERIFY(!ran);
+        QCOMPARE(ran.error().kind, ErrorKind::cancelled);
+    }
+
+    // A library built with -ffast-math changes it for the thread that loads it.
+    void the_program_s_rounding_stays() {
+        const auto here = open_user_kernel_in_process(kernel_file("misbehaving-rounding"));
+        QVERIFY(here);
+        QCOMPARE(std::fegetround(), FE_TONEAREST);
+        QVERIFY(run(here->path, sample()));
+        QCOMPARE(std::fegetround(), FE_TONEAREST);
+    }
+
+    // A kernel that needs more alignment than there is fails in either process.
+    void memory_is_aligned_as_the_program_s_is() {
+        const auto kernel =
+            open_user_kernel_isolated(kernel_file("misbehaving-alignment"), "fused", isolation());
+        SampleStep step = sample();
+        auto& args = std::get<AttnOutputArgs>(step.args);
+        QVERIFY(run(kernel->path, step));  // 0
+        for (Tensor* tensor : {&args.attn, &args.hidden, &args.hidden_attn})
+            *tensor = tensor->rows(1, 4);
+        const Status ran = run(kernel->path, step);
+        QVERIFY2(text_of(ran).contains("returned 32"), qPrintable(text_of(ran)));
     }
 
     void a_write_between_rows_is_told() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // An attn_output that does, besides its work, what MISBEHAVE names.
+#include <fenv.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,8 +55,11 @@ int misbehave(const lockstep_attn_output_args* args) {
     if (IS("close"))
         for (int fd = 3; fd < 64; ++fd) close(fd);
     if (IS("return")) return 7;
+    if (IS("alignment"))
+        return static_cast<int>(reinterpret_cast<uintptr_t>(args->hidden.data) % 64);
+    if (IS("rounding")) fesetround(FE_UPWARD);
     if (IS("wrong")) lockstep_store(&args->hidden_attn, 5, 1.0f);
-    if (IS("throw")) throw std::runtime_error("no such tile");
+    if (IS("throw")) throw std::runtime_error("no such\ntile");
     if (IS("pthread_exit")) pthread_exit(nullptr);
     if (IS("stack")) sink = deeper(0);
     if (IS("heap")) {  // one element before a block: the allocator's own numbers
@@ -97,6 +101,7 @@ struct Initializer {
         if (IS("loop_at_load"))
             while (sink == 0) usleep(1);
         if (IS("exit_at_load")) exit(0);
+        if (IS("rounding")) fesetround(FE_DOWNWARD);
     }
 } initializer;
 
