@@ -67,7 +67,9 @@ const Trial* next_best(const Findings& findings, const std::vector<size_t>& name
             return index == i || (!other.cause.empty() &&
                                   findings.trials[index].hypothesis->cause == other.cause);
         });
-        if (!same) return &findings.trials[i];
+        const bool fits = std::find(findings.fitting.begin(), findings.fitting.end(), i) !=
+                          findings.fitting.end();
+        if (!same && !fits) return &findings.trials[i];
     }
     return nullptr;
 }
@@ -81,7 +83,7 @@ Cause cause_of(const DiagnosisCase& given, const Findings& findings, const Trial
     Cause cause;
     cause.cause = trial.hypothesis->cause;
     cause.parameters = trial.hypothesis->parameters;
-    cause.explained = trial.explained;
+    cause.explained = trial.score.explained_beyond_noise();
     cause.confidence = confidence;
     cause.what = trial.hypothesis->words;
     cause.evidence = "recomputed so from the true inputs, " + tap_list(given) +
@@ -115,7 +117,7 @@ std::vector<size_t> said(const Findings& findings) {
 
 void separate(const DiagnosisCase& given, Diagnosis& result) {
     if (given.rows() >= separating_prompt) {
-        result.would_separate = "another model: on prompts they come to the same here";
+        result.would_separate = "another model; in this one they come to the same on any prompt";
         return;
     }
     result.separating_tokens = separating_prompt;
@@ -228,7 +230,8 @@ Result<Diagnosis> diagnose(const DiagnosisRequest& request) {
     const auto stopped = [] { return fail(ErrorKind::cancelled, "the diagnosis was stopped"); };
     LOCKSTEP_ASSIGN(const std::unique_ptr<DiagnosisCase> given, DiagnosisCase::create(request));
     if (!tell(0.1)) return stopped();
-    LOCKSTEP_ASSIGN(const Replay replayed, replay(*given, request));
+    // A kernel that fails when it is tried again can still be explained by what it put out.
+    const Replay replayed = replay(*given, request).value_or(Replay());
     if (!tell(0.2)) return stopped();
 
     Diagnosis result;

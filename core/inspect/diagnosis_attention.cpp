@@ -126,6 +126,7 @@ void add_scales(const DiagnosisCase& given, Hypotheses& into) {
         AttentionVariation variation;
         variation.scale = scale;
         add(given, into, cause, words, variation, freedom, {{"scale", number_text(scale)}});
+        into.back().family = "softmax_scale";
     };
     add_one(1 / head_dim, "softmax_scale_wrong", "scores are multiplied by 1 / D", 0);
     add_one(1, "softmax_scale_missing", "scores are not scaled", 0);

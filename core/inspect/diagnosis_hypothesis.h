@@ -23,7 +23,13 @@ struct Hypothesis {
     // number was fitted to the candidate's outputs.
     int freedom = 0;
     std::function<Prediction(const Part&)> predict;
+    // Causes that are one number's: of them a fitted number is not named where the catalogue's
+    // does. Empty: those of the same name.
+    std::string family = {};
 };
+inline const std::string& family_of(const Hypothesis& hypothesis) {
+    return hypothesis.family.empty() ? hypothesis.cause : hypothesis.family;
+}
 using Hypotheses = std::vector<Hypothesis>;
 
 Hypotheses embed_hypotheses(const DiagnosisCase& given);        // diagnosis_ends.cpp

@@ -153,10 +153,14 @@ void add_output_hypotheses(const DiagnosisCase& given, std::string_view name,
                  {{"columns", std::to_string(columns)}}, columns == usual ? 0 : 1,
                  {0, tap->columns() - columns}, into);
     }
+    if (rows == given.rows() && rows < 4) {
+        // So few rows don't tell whether others would be written.
+        add_left(given, name, "", "all of " + tap->name, {}, 1, {0, 0}, into);
+    }
     if (rows > 0) {
         add_left(given, name, names.tail_rows,
                  rows == given.rows()
-                     ? "all " + std::to_string(rows) + " rows of " + tap->name
+                     ? "all rows of " + tap->name
                      : "the last " + std::to_string(rows) + " rows of " + tap->name,
                  {{"rows", std::to_string(rows)}}, rows == given.rows() % 4 ? 0 : 1,
                  {given.rows() - rows, 0}, into);

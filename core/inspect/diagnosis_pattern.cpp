@@ -3,15 +3,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/inspect/diagnosis_hypothesis.h"
 
 namespace lockstep {
 namespace {
 
-// An element is wrong where its error is this many times an honest one; a row, head or column where
-// the RMS of its errors is.
-constexpr double wrong_element = 6, wrong_line = 2.5;
+// A row, head or column is wrong where the RMS of its errors is this many times an honest one.
+constexpr double wrong_line = 2.5;
+
+// An element is wrong where its error is.
+double wrong_element(const TapValues& tap) {
+    return std::max(6.0, 2 * tap.largest_reference_z);
+}
 
 // Errors in units of noise, [rows, columns]; 100 where only one of the two is finite.
 std::vector<double> errors_of(const DiagnosisCase& given, const TapValues& tap) {
@@ -27,8 +32,11 @@ std::vector<double> errors_of(const DiagnosisCase& given, const TapValues& tap) 
 
 class Lines {
   public:
-    explicit Lines(int64_t count)
-        : squares_(static_cast<size_t>(count)), counts_(squares_), largest_(squares_) {}
+    Lines(int64_t count, double wrong_element)
+        : wrong_element_(wrong_element),
+          squares_(static_cast<size_t>(count)),
+          counts_(squares_),
+          largest_(squares_) {}
     void add(int64_t line, double error) {
         const auto at = static_cast<size_t>(line);
         squares_[at] += error * error;
@@ -39,18 +47,19 @@ class Lines {
         std::vector<bool> marks(squares_.size());
         for (size_t i = 0; i < marks.size(); ++i)
             marks[i] =
-                largest_[i] > wrong_element || squares_[i] > wrong_line * wrong_line * counts_[i];
+                largest_[i] > wrong_element_ || squares_[i] > wrong_line * wrong_line * counts_[i];
         return marks;
     }
 
   private:
+    double wrong_element_;
     std::vector<double> squares_, counts_, largest_;
 };
 
 std::string sign_of(const TapValues& tap, const std::vector<double>& errors) {
     int64_t larger = 0, smaller = 0, up = 0, down = 0;
     for (size_t i = 0; i < errors.size(); ++i) {
-        if (std::abs(errors[i]) < wrong_element || !std::isfinite(tap.candidate[i])) continue;
+        if (std::abs(errors[i]) < wrong_element(tap) || !std::isfinite(tap.candidate[i])) continue;
         ++(errors[i] > 0 ? up : down);
         ++(std::abs(tap.candidate[i]) > std::abs(tap.truth[i]) ? larger : smaller);
     }
@@ -69,7 +78,7 @@ std::string values_of(const DiagnosisCase& given, const TapValues& tap,
     int64_t wrong = 0, zero = 0, nan = 0, non_finite = 0, same = 0;
     float first = 0;
     for (size_t i = 0; i < errors.size(); ++i) {
-        if (std::abs(errors[i]) < wrong_element) continue;
+        if (std::abs(errors[i]) < wrong_element(tap)) continue;
         const float value = tap.candidate[i];
         if (wrong++ == 0) first = value;
         zero += value == 0;
@@ -112,15 +121,20 @@ std::string ordinal(size_t n) {
     return std::to_string(n) + ending;
 }
 
-// The period of indices that are all of one residue, 0 where there is none.
-size_t period_of(const std::vector<size_t>& at, size_t count) {
-    if (at.size() < 3) return 0;
-    const size_t period = at[1] - at[0];
-    if (period < 2 || at[0] >= period || at.back() + period < count) return 0;
-    for (size_t i = 1; i < at.size(); ++i) {
-        if (at[i] - at[i - 1] != period) return 0;
-    }
-    return period;
+struct Period {
+    size_t length = 0, first = 0;  // length 0: there is none
+};
+// Indices that are all of one residue, from one end of `count` to the other; a few of them may be
+// missing, as an error is small somewhere by chance.
+Period period_of(const std::vector<size_t>& at, size_t count) {
+    if (at.size() < 3) return {};
+    size_t length = 0;
+    for (const size_t i : at) length = std::gcd(length, i - at[0]);
+    if (length < 2) return {};
+    const size_t first = at[0] % length;
+    const size_t members = (count - first - 1) / length + 1;
+    if (at.size() * 5 < members * 4) return {};
+    return {length, first};
 }
 
 }  // namespace
@@ -139,8 +153,8 @@ std::string describe_marks(const std::vector<bool>& marks) {
         if (at.back() + 1 == count) return "last " + std::to_string(wrong);
         return std::to_string(at[0]) + " to " + std::to_string(at.back());
     }
-    if (const size_t period = period_of(at, count))
-        return "every " + ordinal(period) + " from " + std::to_string(at[0]);
+    if (const Period period = period_of(at, count); period.length > 0)
+        return "every " + ordinal(period.length) + " from " + std::to_string(period.first);
     // An error that is everywhere is small somewhere by chance.
     if (count >= 16 && wrong * 10 >= count * 9) return "all";
     if (wrong > 6) return std::to_string(wrong) + " of " + std::to_string(count);
@@ -152,7 +166,8 @@ std::string describe_marks(const std::vector<bool>& marks) {
 ErrorPattern describe_error(const DiagnosisCase& given, const Replay& replay) {
     const TapValues& tap = described_tap(given);
     const std::vector<double> errors = errors_of(given, tap);
-    Lines rows(given.rows()), heads(tap.heads), columns(tap.columns());
+    const double limit = wrong_element(tap);
+    Lines rows(given.rows(), limit), heads(tap.heads, limit), columns(tap.columns(), limit);
     for (int64_t row = 0; row < given.rows(); ++row) {
         for (int64_t c = 0; c < tap.columns(); ++c) {
             const double error = errors[static_cast<size_t>(row * tap.columns() + c)];

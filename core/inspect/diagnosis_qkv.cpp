@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/inspect/diagnosis_score.h"
 
@@ -204,6 +205,18 @@ void add_low_precision(const DiagnosisCase& given, Hypotheses& into) {
     }
 }
 
+// k and v that nobody wrote, in every row.
+Prediction predict_unwritten(const DiagnosisCase& given, const Part& part) {
+    Prediction made;
+    made.taps.resize(given.taps().size());
+    for (const char* name : {"k", "v"}) {
+        if (!given.tap(name)) continue;
+        const auto count = part.rows.size() * static_cast<size_t>(given.tap(name)->columns());
+        made.taps[given.tap_index(name)].assign(count, std::numeric_limits<double>::quiet_NaN());
+    }
+    return made;
+}
+
 void add_places(const DiagnosisCase& given, Hypotheses& into) {
     QkvVariation swapped;
     swapped.k_v_swapped = true;
@@ -215,6 +228,11 @@ void add_places(const DiagnosisCase& given, Hypotheses& into) {
                 std::string("k and v are appended one row too ") + (shift > 0 ? "late" : "early"),
                 shifted, shift > 0 ? 0 : 1, {{"offset", std::to_string(shift)}});
     }
+    into.push_back({"",
+                    {},
+                    "k and v are not written to the cache's rows of these tokens",
+                    1,
+                    [&given](const Part& part) { return predict_unwritten(given, part); }});
 }
 
 }  // namespace

@@ -95,6 +95,7 @@ void add_thetas(const DiagnosisCase& given, Hypotheses& into) {
         variation.rope = Rope();
         variation.rope->inv_freq = inv_freq_of(theta, config.head_dim);
         add_qkv(given, into, cause, words, variation, freedom, {{"theta", number_text(theta)}});
+        into.back().family = "rope_theta";
     };
     const double usual = config.rope_theta == 10000 ? 500000 : 10000;
     const auto words = [](double theta) {
@@ -146,8 +147,9 @@ void add_rope_hypotheses(const DiagnosisCase& given, Hypotheses& into) {
                 (offset > 0 ? "later" : "earlier"),
             rope, offset == 1 ? 0 : 1, {{"offset", std::to_string(offset)}});
     }
-    // A kernel that counts its rows from 0, whatever the cache holds already.
-    if (given.first_row() > 2) {
+    // A kernel that counts its rows from 0, whatever the cache holds already; of a single row that
+    // is no rotation at all.
+    if (given.first_row() > 2 && given.rows() > 1) {
         rope = Rope();
         rope.offset = -given.first_row();
         add("", "q and k are rotated as if the cache were empty", rope, 1);

@@ -74,8 +74,20 @@ class Expected {
     double growth_ = 1;
 };
 
-bool same_kind(double a, double b) {
-    return std::isfinite(a) == std::isfinite(b);
+// An element that is not finite counts as an error of so many times the noise.
+constexpr double non_finite_error = 100;
+
+void add_non_finite(double candidate, double own, bool can_run, TapScore& result) {
+    constexpr double energy = non_finite_error * non_finite_error;
+    const bool wrong = !std::isfinite(candidate), foretold = !std::isfinite(own);
+    // What was captured elsewhere holds whatever it held where nothing was written.
+    const bool unknown = std::isnan(own) && !can_run;
+    result.error += wrong ? energy : 0;
+    result.effect += foretold ? energy : 0;
+    result.along += wrong && foretold ? energy : 0;
+    if (wrong == foretold || unknown) return;
+    result.residual += energy;
+    ++result.unexplained_non_finite;
 }
 
 TapScore score_tap(const DiagnosisCase& given, const Part& part, const TapValues& tap,
@@ -100,10 +112,7 @@ TapScore score_tap(const DiagnosisCase& given, const Part& part, const TapValues
                     values.empty() ? truth : values[static_cast<size_t>(r * width + c)];
                 if (!std::isfinite(truth)) continue;
                 if (!std::isfinite(candidate) || !std::isfinite(own)) {
-                    result.non_finite += !std::isfinite(candidate);
-                    // A row that was captured elsewhere holds whatever it held.
-                    const bool unknown = std::isnan(own) && !given.can_run();
-                    if (!unknown) result.unexplained_non_finite += !same_kind(candidate, own);
+                    add_non_finite(candidate, own, given.can_run(), result);
                     continue;
                 }
                 const double size = expected(i, own);
@@ -115,6 +124,8 @@ TapScore score_tap(const DiagnosisCase& given, const Part& part, const TapValues
                 result.effect += effect * effect;
                 result.along += error * effect;
                 result.residual += (error - effect) * (error - effect);
+                const double honest = (static_cast<double>(tap.reference[i]) - truth) / at_truth;
+                result.noise += std::isfinite(honest) ? honest * honest : 0;
                 largest = std::max(largest, std::abs(z));
                 whole.add(z);
                 by_row[static_cast<size_t>(r)].add(z);
@@ -136,7 +147,7 @@ bool reproduced(double misfit, double error, double residual) {
 }
 
 bool on_the_line(double along, double effect) {
-    if (effect < visible * visible) return effect == 0;
+    if (effect < visible * visible) return false;
     return along >= at_least * effect && along <= at_most * effect;
 }
 
@@ -152,15 +163,14 @@ double sum_over(const std::vector<TapScore>& taps, const Value& value) {
 double Score::explained() const {
     const double error = sum_over(taps, [](const TapScore& tap) { return tap.error; });
     const double rest = sum_over(taps, [](const TapScore& tap) { return tap.residual; });
-    int64_t non_finite = 0, unexplained = 0;
-    for (const TapScore& tap : taps) {
-        non_finite += std::max(tap.non_finite, tap.unexplained_non_finite);
-        unexplained += tap.unexplained_non_finite;
-    }
-    double share = error > 0 ? std::max(0.0, 1 - rest / error) : (non_finite > 0 ? 1 : 0);
-    if (non_finite > 0)
-        share *= 1 - static_cast<double>(unexplained) / static_cast<double>(non_finite);
-    return share;
+    return error > 0 ? std::max(0.0, 1 - rest / error) : 0;
+}
+
+double Score::explained_beyond_noise() const {
+    const double error = sum_over(taps, [](const TapScore& tap) { return tap.error; });
+    const double rest =
+        sum_over(taps, [](const TapScore& tap) { return std::max(0.0, tap.residual - tap.noise); });
+    return error > 0 ? std::max(0.0, 1 - rest / error) : 0;
 }
 
 double Score::projection() const {
@@ -189,14 +199,11 @@ bool Score::tap_fits(size_t index) const {
 }
 
 bool Score::fits() const {
-    int64_t non_finite = 0;
     for (size_t tap = 0; tap < taps.size(); ++tap) {
         if (!tap_fits(tap)) return false;
-        non_finite += taps[tap].non_finite;
     }
     const double effect = sum_over(taps, [](const TapScore& tap) { return tap.effect; });
     const double along = sum_over(taps, [](const TapScore& tap) { return tap.along; });
-    if (effect == 0) return non_finite > 0;
     return on_the_line(along, effect);
 }
 

@@ -63,6 +63,14 @@ std::vector<size_t> choose(const DiagnosisCase& given, const Findings& findings)
         if (in_noise && trial.hypothesis->freedom > 1) continue;
         if (trial.explained >= least_explained) fits.push_back(i);
     }
+    std::erase_if(fits, [&](size_t i) {
+        const Hypothesis& own = *findings.trials[i].hypothesis;
+        return own.freedom > 1 && std::any_of(fits.begin(), fits.end(), [&](size_t other) {
+                   const Hypothesis& plain = *findings.trials[other].hypothesis;
+                   return plain.freedom < 2 && family_of(plain) == family_of(own) &&
+                          !family_of(own).empty();
+               });
+    });
     if (fits.empty()) return fits;
     const auto residual = [&](size_t i) { return findings.trials[i].score.residual(); };
     const size_t nearest = *std::min_element(

@@ -37,6 +37,16 @@ Result<Diagnosis> diagnose_step(const CompareRequest& request, const StepCase& s
     return diagnose(wanted);
 }
 
+Diagnosis not_diagnosed(const Error& error) {
+    Cause unknown;
+    unknown.cause = "unknown";
+    unknown.confidence = "none";
+    unknown.what = unknown.evidence = "it could not be looked for: " + error.message;
+    Diagnosis diagnosis;
+    diagnosis.causes.push_back(std::move(unknown));
+    return diagnosis;
+}
+
 }  // namespace
 
 Result<Inspection> inspect(const CompareRequest& request) {
@@ -48,8 +58,11 @@ Result<Inspection> inspect(const CompareRequest& request) {
         LOCKSTEP_ASSIGN(StepCase step, reopen_step(request, *result.comparison.first));
         result.step = std::move(step);
     }
-    LOCKSTEP_ASSIGN(Diagnosis diagnosis, diagnose_step(request, *result.step));
-    result.diagnosis = std::move(diagnosis);
+    Result<Diagnosis> diagnosis = diagnose_step(request, *result.step);
+    if (!diagnosis && diagnosis.error().kind == ErrorKind::cancelled)
+        return tl::unexpected<Error>(std::move(diagnosis).error());
+    // The comparison stands, whatever became of its diagnosis.
+    result.diagnosis = diagnosis ? std::move(*diagnosis) : not_diagnosed(diagnosis.error());
     return result;
 }
 
