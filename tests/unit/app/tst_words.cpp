@@ -65,6 +65,7 @@ class TestWords : public QObject {
         QTest::newRow("chat -h") << QStringList{"chat", "-h"} << "--max-tokens N";
         QTest::newRow("tokenize") << QStringList{"tokenize", "--help"} << "--texts F.json";
         QTest::newRow("bench") << QStringList{"bench", "--help"} << "fraction_of_bandwidth";
+        QTest::newRow("trace") << QStringList{"trace", "--help"} << "--decode-ids LIST";
         QTest::newRow("models") << QStringList{"models", "--help"} << "LOCKSTEP_MODELS";
     }
     void help_is_for_every_word() {
@@ -102,6 +103,30 @@ class TestWords : public QObject {
         row("texts not there", {"tokenize", "--model", "%", "--texts", "/nothing.json"},
             "/nothing.json");
         row("a folder as texts", {"tokenize", "--model", "%", "--texts", "/"}, "/");
+        row("trace to nowhere", {"trace", "--model", "%"}, "--out F is needed");
+        row("trace into no folder", {"trace", "--model", "%", "--out", "/none/x"},
+            "/none/x: could not be written");
+        row("trace over a folder", {"trace", "--model", "%", "--out", "/"}, "is a folder");
+        row("trace to a full disk", {"trace", "--model", "%", "--out", "/dev/full"},
+            "No space left");
+        row("trace past the context",
+            {"trace", "--model", "%", "--out", "/dev/null", "--decode", "512"}, "a context of 512");
+        row("trace of ids that are none",
+            {"trace", "--model", "%", "--out", "/dev/null", "--decode-ids", "1,x"}, "--decode-ids");
+        row("trace of two numbers of steps",
+            {"trace", "--model", "%", "--out", "/dev/null", "--decode", "3", "--decode-ids", "1"},
+            "leave one of them out");
+        row("trace of an id outside",
+            {"trace", "--model", "%", "--out", "/dev/null", "--decode-ids", "259"}, "259");
+        row("no such trace", {"compare", "--model", "%", "--candidate", "trace:/none"}, "/none");
+        row("a trace that is none",
+            {"compare", "--model", "%", "--candidate", "trace:%/config.json"}, "config.json");
+        row("a fault in a trace",
+            {"compare", "--model", "%", "--dtype", "bf16", "--candidate",
+             "trace:%/model.safetensors", "--inject", "k_bias_dropped@layer=0"},
+            "can't be planted in a trace");
+        row("a report into no folder", {"compare", "--model", "%", "--html", "/none/r.html"},
+            "/none/r.html: could not be written");
         row("no such fault", {"compare", "--model", "%", "--inject", "bias@layer=0"},
             "no fault \"bias\"; the known ones are embed_row_shifted");
         row("no such fault, told before the model", {"compare", "--inject", "bias"}, "no fault");
@@ -269,6 +294,39 @@ class TestWords : public QObject {
         QVERIFY(lines.size() >= 60);
         for (const QByteArray& line : lines) QVERIFY2(line.count('\t') == 2, line);
         QVERIFY(ran.out.contains("\nrope_missing\tqkv\tq and k are not rotated\n"));
+    }
+
+    void a_trace_is_written_and_compared() {
+        const QString trace = file("t.safetensors"), json = file("t.json"), html = file("t.html");
+        Ran ran = run({"trace", "--model", model_, "--prompt", "Hello", "--decode", "2", "--dtype",
+                       "fp16", "--path", "fused", "--out", trace});
+        QVERIFY2(ran.status == 0, ran.err);
+        QVERIFY(ran.out.isEmpty());
+        // The prompt, the decode steps and the dtype are the trace's.
+        const QStringList compare{"compare", "--model", model_, "--candidate", "trace:" + trace};
+        ran = run(compare + QStringList{"--json", json, "--html", html});
+        QVERIFY2(ran.status == 0, ran.err + ran.out);
+        QVERIFY(ran.out.contains("matches reference in every step."));
+        const QJsonObject report = read_json(json).object();
+        QCOMPARE(report["dtype"].toString(), QStringLiteral("f16"));
+        QCOMPARE(report["prompt"].toString(), QStringLiteral("Hello"));
+        QCOMPARE(report["tokens"].toArray().size(), 5);
+        QCOMPARE(report["missing"].toArray().size(), 0);
+        QVERIFY(QFileInfo(html).size() > 10000);
+        QVERIFY(run(compare + QStringList{"--prompt", "Hullo"}).complains_of("of another prompt"));
+        QVERIFY(run(compare + QStringList{"--dtype", "bf16"}).complains_of("--dtype fp16"));
+        QVERIFY(run(compare + QStringList{"--decode", "3"}).complains_of("2 decode steps, not 3"));
+        QFile cut(trace);
+        QVERIFY(cut.resize(cut.size() - 1));
+        QVERIFY(run(compare).complains_of("t.safetensors"));
+        const auto other = file("other");
+        TinyRecipe recipe = byte_recipe();
+        recipe.config.num_attention_heads = 6;
+        QVERIFY(write_tiny_model(recipe, other.toStdString()));
+        ran = run({"trace", "--model", model_, "--out", trace});
+        QVERIFY2(ran.status == 0, ran.err);
+        ran = run({"compare", "--model", other, "--candidate", "trace:" + trace});
+        QVERIFY2(ran.complains_of("but other makes"), ran.err);
     }
 
     void compare_finds_a_planted_fault() {
