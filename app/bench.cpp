@@ -10,7 +10,7 @@
 #include "app/common.h"
 #include "app/words.h"
 #include "core/run/answer.h"
-#include "core/run/random.h"
+#include "core/base/random.h"
 #include "kernels/cpu/bandwidth.h"
 #include "kernels/cpu/cpu_stream.h"
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "core/run/random.h"
+#include "core/base/random.h"
 #include "kernels/status.h"
 
 namespace lockstep {

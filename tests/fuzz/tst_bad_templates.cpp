@@ -5,7 +5,7 @@
 #include <QElapsedTimer>
 #include <QTest>
 
-#include "core/run/random.h"
+#include "core/base/random.h"
 #include "tests/unit/text/template_goldens.h"
 
 using namespace lockstep;

@@ -8,7 +8,7 @@
 #include <limits>
 #include <sstream>
 
-#include "core/run/random.h"
+#include "core/base/random.h"
 #include "core/text/protobuf_wire.h"
 #include "core/text/sentencepiece_model.h"
 #include "core/text/tokenizer.h"

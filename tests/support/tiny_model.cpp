@@ -1,93 +1,40 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/support/tiny_model.h"
 
-#include <cmath>
 #include <cstring>
 #include <fstream>
-#include <functional>
-
-#include "core/run/random.h"
 
 namespace lockstep::test {
 namespace {
 
-// A tensor of the model before it has memory: its name in transformers and how it is drawn.
-struct Drawn {
-    std::string name;
-    uint64_t number;
-    std::vector<int64_t> shape;
-    double middle, spread;
-    Tensor* target;  // in Weights
-};
-
-int64_t numel(const Drawn& drawn) {
-    int64_t count = 1;
-    for (const int64_t size : drawn.shape) count *= size;
-    return count;
-}
-
-// Uniform in [middle - spread, middle + spread), rounded to bfloat16: make_tiny.py's draw().
-std::vector<uint16_t> draw(const TinyRecipe& recipe, const Drawn& drawn) {
-    Random random(recipe.seed * 1000 + drawn.number);
-    std::vector<uint16_t> values(static_cast<size_t>(numel(drawn)));
-    for (uint16_t& value : values) {
-        const double unit = static_cast<double>(random.next() >> 40) / 0x1p24;
-        value = bf16_from_float(static_cast<float>(drawn.middle + (2 * unit - 1) * drawn.spread));
+// Every tensor under transformers' name.
+std::vector<std::pair<std::string, Tensor>> named_weights(const Model& model) {
+    const Weights& weights = model.weights;
+    std::vector<std::pair<std::string, Tensor>> named = {
+        {"model.embed_tokens.weight", weights.embed_tokens}, {"model.norm.weight", weights.norm}};
+    if (!model.config.tie_word_embeddings) named.emplace_back("lm_head.weight", weights.lm_head);
+    for (size_t layer = 0; layer < weights.layers.size(); ++layer) {
+        const LayerWeights& own = weights.layers[layer];
+        const std::pair<const char*, Tensor> all[] = {
+            {"input_layernorm.weight", own.input_layernorm},
+            {"self_attn.q_proj.weight", own.q_proj},
+            {"self_attn.k_proj.weight", own.k_proj},
+            {"self_attn.v_proj.weight", own.v_proj},
+            {"self_attn.q_proj.bias", own.q_bias},
+            {"self_attn.k_proj.bias", own.k_bias},
+            {"self_attn.v_proj.bias", own.v_bias},
+            {"self_attn.o_proj.weight", own.o_proj},
+            {"post_attention_layernorm.weight", own.post_attention_layernorm},
+            {"mlp.gate_proj.weight", own.gate_proj},
+            {"mlp.up_proj.weight", own.up_proj},
+            {"mlp.down_proj.weight", own.down_proj},
+        };
+        for (const auto& [name, tensor] : all) {
+            if (tensor.defined())
+                named.emplace_back("model.layers." + std::to_string(layer) + "." + name, tensor);
+        }
     }
-    return values;
-}
-
-void list_layer(const ModelConfig& config, int64_t layer, LayerWeights& weights,
-                std::vector<Drawn>& list) {
-    const int64_t hidden = config.hidden_size, inner = config.intermediate_size;
-    const int64_t q_rows = config.num_attention_heads * config.head_dim;
-    const int64_t kv_rows = config.num_key_value_heads * config.head_dim;
-    const std::string base = "model.layers." + std::to_string(layer) + ".";
-    uint64_t number = 16 * (static_cast<uint64_t>(layer) + 1);
-    const auto matrix = [&](const char* name, int64_t rows, int64_t columns, Tensor& target) {
-        const double spread = std::sqrt(3.0 / static_cast<double>(columns));
-        list.push_back({base + name + ".weight", number++, {rows, columns}, 0, spread, &target});
-    };
-    const auto norm = [&](const char* name, Tensor& target) {
-        list.push_back({base + name + ".weight", number++, {hidden}, 1, 0.3, &target});
-    };
-    const auto bias = [&](const char* name, int64_t rows, Tensor& target) {
-        if (config.qkv_bias) list.push_back({base + name + ".bias", number, {rows}, 0, 1, &target});
-        ++number;
-    };
-    norm("input_layernorm", weights.input_layernorm);
-    matrix("self_attn.q_proj", q_rows, hidden, weights.q_proj);
-    matrix("self_attn.k_proj", kv_rows, hidden, weights.k_proj);
-    matrix("self_attn.v_proj", kv_rows, hidden, weights.v_proj);
-    bias("self_attn.q_proj", q_rows, weights.q_bias);
-    bias("self_attn.k_proj", kv_rows, weights.k_bias);
-    bias("self_attn.v_proj", kv_rows, weights.v_bias);
-    matrix("self_attn.o_proj", hidden, q_rows, weights.o_proj);
-    norm("post_attention_layernorm", weights.post_attention_layernorm);
-    matrix("mlp.gate_proj", inner, hidden, weights.gate_proj);
-    matrix("mlp.up_proj", inner, hidden, weights.up_proj);
-    matrix("mlp.down_proj", hidden, inner, weights.down_proj);
-}
-
-std::vector<Drawn> list_tensors(const ModelConfig& config, Weights& weights) {
-    const int64_t hidden = config.hidden_size, vocab = config.vocab_size;
-    std::vector<Drawn> list = {
-        {"model.embed_tokens.weight", 0, {vocab, hidden}, 0, 1.5, &weights.embed_tokens},
-        {"model.norm.weight", 1, {hidden}, 1, 0.3, &weights.norm},
-    };
-    if (!config.tie_word_embeddings) {
-        const double spread = 2 * std::sqrt(3.0 / static_cast<double>(hidden));
-        list.push_back({"lm_head.weight", 2, {vocab, hidden}, 0, spread, &weights.lm_head});
-    }
-    weights.layers.resize(static_cast<size_t>(config.num_hidden_layers));
-    for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
-        list_layer(config, layer, weights.layers[static_cast<size_t>(layer)], list);
-    return list;
-}
-
-Tensor view(void* data, DType dtype, const std::vector<int64_t>& shape) {
-    return shape.size() == 1 ? Tensor(data, dtype, {shape[0]})
-                             : Tensor(data, dtype, {shape[0], shape[1]});
+    return named;
 }
 
 ModelConfig read_config(const Json& recipe) {
@@ -207,16 +154,16 @@ bool write(const std::filesystem::path& path, const std::string& bytes) {
     return file.good();
 }
 
-std::string safetensors(const TinyRecipe& recipe) {
-    Weights unused;
+std::string safetensors(const Model& model) {
     std::string data;
     OrderedJson header = OrderedJson::object();
-    for (const Drawn& drawn : list_tensors(recipe.config, unused)) {
-        const std::vector<uint16_t> values = draw(recipe, drawn);
+    for (const auto& [name, tensor] : named_weights(model)) {
         const size_t first = data.size();
-        data.append(reinterpret_cast<const char*>(values.data()), values.size() * 2);
-        header[drawn.name] = {
-            {"dtype", "BF16"}, {"shape", drawn.shape}, {"data_offsets", {first, data.size()}}};
+        data.append(tensor.as<const char>(), static_cast<size_t>(tensor.bytes()));
+        header[name] = {{"dtype", "BF16"},
+                        {"shape", std::vector<int64_t>(tensor.shape.begin(),
+                                                       tensor.shape.begin() + tensor.rank)},
+                        {"data_offsets", {first, data.size()}}};
     }
     std::string text = header.dump();
     text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -255,32 +202,18 @@ TinyRecipe byte_recipe() {
 }
 
 std::shared_ptr<Model> make_tiny_model(const TinyRecipe& recipe, DType dtype) {
-    auto model = std::make_shared<Model>();
-    model->name = recipe.name;
-    model->dtype = dtype;
-    model->config = recipe.config;
-    Weights& weights = model->weights;
-    for (const Drawn& drawn : list_tensors(recipe.config, weights)) {
-        const std::vector<uint16_t> values = draw(recipe, drawn);
-        auto buffer = cpu_device().allocate(static_cast<size_t>(dtype_bytes(dtype, numel(drawn))));
-        if (!buffer) return nullptr;
-        for (size_t i = 0; i < values.size(); ++i)
-            store_element(buffer->data(), dtype, static_cast<int64_t>(i),
-                          float_from_bf16(values[i]));
-        *drawn.target = view(buffer->data(), dtype, drawn.shape);
-        weights.buffers.push_back(std::move(*buffer));
-    }
-    if (recipe.config.tie_word_embeddings) weights.lm_head = weights.embed_tokens;
-    return model;
+    auto model = make_random_model(recipe, dtype);
+    return model ? std::move(*model) : nullptr;
 }
 
 bool write_tiny_model(const TinyRecipe& recipe, const std::filesystem::path& folder) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
+    const std::shared_ptr<const Model> model = make_tiny_model(recipe, DType::bf16);
     return write(folder / "config.json", config_json(recipe.config).dump()) &&
            write(folder / "tokenizer.json", tokenizer_json().dump()) &&
            write(folder / "tokenizer_config.json", tokenizer_config_json().dump()) &&
-           write(folder / "model.safetensors", safetensors(recipe));
+           write(folder / "model.safetensors", safetensors(*model));
 }
 
 }  // namespace lockstep::test

@@ -10,15 +10,11 @@
 #include <vector>
 
 #include "core/base/json.h"
-#include "core/model/model.h"
+#include "core/model/random_model.h"
 
 namespace lockstep::test {
 
-struct TinyRecipe {
-    std::string name;
-    uint64_t seed = 0;
-    ModelConfig config;
-};
+using TinyRecipe = RandomModelSpec;
 
 // tests/golden/model/tiny_recipes.json
 Result<std::vector<TinyRecipe>> read_tiny_recipes();

@@ -3,7 +3,7 @@
 
 Run: python make_tiny.py   (needs torch, transformers, numpy)
 
-The weights come from splitmix64, so that tests/support/tiny_model.cpp makes the same ones: tensor
+The weights come from splitmix64, so that core/model/random_model.cpp makes the same ones: tensor
 number n of a recipe is drawn from a generator seeded with seed * 1000 + n. All values are bfloat16
 numbers, so that float32 and bfloat16 models hold the same weights."""
 import copy

@@ -6,7 +6,7 @@ MASK = (1 << 64) - 1
 
 
 class Random:
-    """splitmix64, as core/run/random.h."""
+    """splitmix64, as core/base/random.h."""
 
     def __init__(self, seed):
         self.state = seed & MASK

@@ -2,7 +2,7 @@
 // A stop string ends the answer wherever token borders run, and costs no other text.
 #include <QTest>
 
-#include "core/run/random.h"
+#include "core/base/random.h"
 #include "core/run/stop_strings.h"
 
 using lockstep::Random;

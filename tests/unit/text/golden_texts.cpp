@@ -4,8 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "core/base/random.h"
 #include "core/base/utf8.h"
-#include "core/run/random.h"
 
 namespace lockstep {
 namespace {

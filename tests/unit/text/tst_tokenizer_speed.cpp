@@ -3,7 +3,7 @@
 #include <QtTest>
 #include <ctime>
 
-#include "core/run/random.h"
+#include "core/base/random.h"
 #include "core/text/tokenizer.h"
 
 using namespace lockstep;
