@@ -9,6 +9,7 @@
 
 #include "app/common.h"
 #include "app/prompts.h"
+#include "app/self_test.h"
 #include "app/words.h"
 #include "core/base/output_file.h"
 #include "core/inspect/candidate.h"
@@ -45,6 +46,9 @@ Options compare_options() {
                 {"inject", "FAULT", "plant a fault in the candidate: FAULT@layer=N[,step=S]"},
                 {"list-faults", "", "every fault: name, step and what it computes, by tabs"},
                 {"threads", "N", "default 0: every core"},
+                {"self-test", "",
+                 "plant every fault, say how many are found and named (a table in Markdown);\n"
+                 "--model limits it to models, --inject NAME to faults\n(without clean controls)"},
                 {"json", "F", "write the report to F (- for stdout)"},
                 {"html", "F", "write the report as one self-contained page to F"},
             }};
@@ -164,6 +168,7 @@ Result<int> compare(const Options& options) {
         print_faults();
         return 0;
     }
+    if (options.has("self-test")) return self_test(options);
     CompareRequest request;
     LOCKSTEP_TRY(check_fault_name(options));
     LOCKSTEP_ASSIGN(request.reference, path_of(options, "reference", "reference"));

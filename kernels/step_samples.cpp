@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Arguments for a step with memory of their own: from a seed, or copied from another call's.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <string>
 
+#include "kernels/cpu/rounding.h"
 #include "kernels/step_catalog.h"
 
 namespace lockstep {
@@ -37,6 +39,16 @@ std::array<int64_t, 3> sizes_of(const std::array<Axis, 3>& axes, const StepShape
     return {shape.size(axes[0]), shape.size(axes[1]), shape.size(axes[2])};
 }
 
+void fill_with_poison(void* data, DType dtype, int64_t count) {
+    uint32_t bits = 0;
+    store_element(&bits, dtype, 0, poison);
+    if (dtype == DType::f32) {
+        std::fill_n(static_cast<uint32_t*>(data), count, bits);
+    } else {
+        std::fill_n(static_cast<uint16_t*>(data), count, static_cast<uint16_t>(bits));
+    }
+}
+
 // A tensor with memory of its own, every element of it and of its padding NaN. Strided, rows and
 // heads are slices of longer ones, by odd amounts.
 Result<Tensor> make_tensor(DType dtype, const std::array<int64_t, 3>& sizes, bool strided,
@@ -55,9 +67,7 @@ Result<Tensor> make_tensor(DType dtype, const std::array<int64_t, 3>& sizes, boo
                     cpu_device().allocate(static_cast<size_t>(dtype_bytes(dtype, extent))));
     tensor.data = buffer.data();
     buffers.push_back(std::move(buffer));
-    if (is_floating(dtype)) {
-        for (int64_t i = 0; i < extent; ++i) store_element(tensor.data, dtype, i, poison);
-    }
+    if (is_floating(dtype)) fill_with_poison(tensor.data, dtype, extent);
     return tensor;
 }
 
@@ -227,8 +237,18 @@ StepArgs empty_args(StepId step) {
 Result<Tensor> converted_copy(const Tensor& from, DType dtype, std::vector<Buffer>& buffers) {
     LOCKSTEP_ASSIGN(Tensor to, make_tensor(dtype, {from.shape[0], from.shape[1], from.shape[2]},
                                            false, buffers));
-    const int64_t count = from.numel();
-    for (int64_t i = 0; i < count; ++i) store_element(to.data, dtype, i, element(from, i));
+    const int64_t columns = from.shape[from.rank - 1];
+    std::vector<float> row(static_cast<size_t>(columns));
+    for (int64_t first = 0; first < from.numel(); first += columns) {
+        int64_t offset = 0, index = first / columns;
+        for (int d = from.rank - 2; d >= 0; --d) {
+            offset += index % from.shape[d] * from.stride[d];
+            index /= from.shape[d];
+        }
+        widen(from.as<const char>() + dtype_bytes(from.dtype, offset), from.dtype, columns,
+              row.data());
+        narrow(row.data(), columns, dtype, to.as<char>() + dtype_bytes(dtype, first));
+    }
     return to;
 }
 

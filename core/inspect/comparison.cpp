@@ -159,7 +159,7 @@ class Run {
         const auto steps = static_cast<size_t>(config_.num_hidden_layers) * 5 + 2;
         LocalObserver observer(request_, candidate, steps * batches);
         observer.keep_first(first_step_);
-        return for_each_pass(
+        const Status ran = for_each_pass(
             *own, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
                 PassComparison compared;
                 compared.prompt = index;
@@ -167,11 +167,12 @@ class Run {
                 compared.first_row = static_cast<int64_t>(own->tokens().size());
                 compared.rows = static_cast<int64_t>(batch.size());
                 observer.begin(compared);
-                LOCKSTEP_TRY(Forward::run(*own, request_.reference, batch,
-                                          {request_.cancel, &observer, all_logits_}));
-                result.passes.push_back(std::move(compared));
-                return {};
+                const auto logits = Forward::run(*own, request_.reference, batch,
+                                                 {request_.cancel, &observer, all_logits_});
+                if (logits || observer.enough()) result.passes.push_back(std::move(compared));
+                return logits.map([](const Tensor&) {});
             });
+        return observer.enough() ? Status() : ran;
     }
 
     // At the logits, each path fed by itself: is the candidate much further from truth than the
@@ -224,6 +225,7 @@ Result<Comparison> compare_paths(const CompareRequest& request,
     for (size_t index = 0; index < request.prompts.size(); ++index) {
         if (Status done = run.prompt(index, result); !done)
             return within("prompt " + std::to_string(index + 1), std::move(done).error());
+        if (request.first_only && !result.passes.empty() && result.passes.back().diverged()) break;
     }
     find_first_divergence(result);
     result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();

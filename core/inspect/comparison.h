@@ -104,6 +104,8 @@ struct CompareRequest {
     std::shared_ptr<const Trace> trace;
     // Whose error against truth is the noise floor: the reference, but where that is truth itself.
     KernelPath floor;
+    // Ends with the first divergence: the passes hold nothing of what comes after it.
+    bool first_only = false;
     std::function<bool(const CompareProgress&)> progress;  // false cancels
     const std::atomic<bool>* cancel = nullptr;             // polled before every step of every path
 };

@@ -69,7 +69,11 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
     LOCKSTEP_TRY(keep(step, layer, std::move(runs), stream));
     if (pass_->layers.empty() || pass_->layers.back().layer != layer)
         pass_->layers.push_back({layer, {}});
+    const bool parted = std::any_of(step.taps.begin(), step.taps.end(),
+                                    [](const auto& tap) { return tap.verdict.diverged; });
     pass_->layers.back().steps.push_back(std::move(step));
+    enough_ = request_.first_only && parted;
+    if (enough_) return fail(ErrorKind::cancelled, "the first divergence was found");
     return report(layer, step_id(args));
 }
 

@@ -37,6 +37,8 @@ class LocalObserver final : public StepObserver {
     // What follows is written to `pass`.
     void begin(PassComparison& pass);
     Status after_step(const StepArgs& args, bool unfused_outputs, Stream& stream) override;
+    // The request wanted the first divergence only, and there it was: after_step() ended the pass.
+    bool enough() const { return enough_; }
 
   private:
     TapComparison compare_tap(int layer, StepId step, const NamedTensor& own, const Tensor& tested,
@@ -52,6 +54,7 @@ class LocalObserver final : public StepObserver {
     std::optional<StepCase>* first_step_ = nullptr;
     PassComparison* pass_ = nullptr;
     int pass_number_ = -1;
+    bool enough_ = false;
     std::map<std::tuple<int, StepId, std::string>, int64_t> rows_seen_;  // of each tap of this pass
     InputDrift drift_;
 };

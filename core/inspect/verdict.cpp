@@ -2,6 +2,7 @@
 #include "core/inspect/verdict.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -233,9 +234,10 @@ bool same_shape(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 double ulp(float value, DType dtype) {
-    const int smallest = dtype == DType::f16 ? -14 : -126;
-    const int exponent = value == 0 ? smallest : std::max(std::ilogb(value), smallest);
-    return std::ldexp(2 * unit_roundoff(dtype), exponent);
+    constexpr uint32_t exponent_bits = 0x7f800000u;
+    const float smallest = dtype == DType::f16 ? 0x1p-14f : 0x1p-126f;
+    const auto power = std::bit_cast<float>(std::bit_cast<uint32_t>(value) & exponent_bits);
+    return 2 * unit_roundoff(dtype) * std::max(power, smallest);
 }
 
 ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected) {
