@@ -44,6 +44,7 @@ class TestInspectionThread : public QObject {
   private Q_SLOTS:
     void initTestCase();
     void comparesWhatItIsGiven();
+    void opensAStepAgain();
     void tellsProgressInOrder();
     void sayWhatIsWrong_data();
     void sayWhatIsWrong();
@@ -101,6 +102,29 @@ void TestInspectionThread::comparesWhatItIsGiven() {
     QCOMPARE(comparison.passes.size(), size_t(3 * (1 + 2)));
     QCOMPARE(comparison.passes[0].layers.size(), size_t(model_->config.num_hidden_layers + 2));
     QCOMPARE(result.request.decode_steps, 2);
+}
+
+void TestInspectionThread::opensAStepAgain() {
+    InspectionThread thread;
+    QSignalSpy reopened(&thread, &InspectionThread::reopened);
+    QSignalSpy failed(&thread, &InspectionThread::failed);
+    InspectionRequest wanted = request({QStringLiteral("Hello")});
+    wanted.decode_steps = 1;
+    Divergence where;
+    where.pass = 1;
+    where.layer = 1;
+    where.step = StepId::gate_up;
+    where.position = 5;
+    thread.reopen(wanted, where);
+    where.layer = 99;
+    thread.reopen(wanted, where);
+    QTRY_COMPARE_WITH_TIMEOUT(reopened.size() + failed.size(), 2, run_ms);
+    QCOMPARE(failed.size(), 1);
+    const auto step = reopened.first().first().value<ReopenedStep>().step;
+    const auto& args = std::get<GateUpArgs>(step->runs.candidate.args);
+    QCOMPARE(args.context.layer, 1);
+    QCOMPARE(args.mlp.shape[0], int64_t(1));
+    QVERIFY(!thread.isBusy());
 }
 
 void TestInspectionThread::tellsProgressInOrder() {

@@ -15,9 +15,11 @@ InspectionThread::InspectionThread(QObject* parent)
     connect(worker_, &InspectionWorker::progressed, this, &InspectionThread::progressed);
     // Counted first: who hears of an end may ask isBusy().
     connect(worker_, &InspectionWorker::finished, this, &InspectionThread::ended);
+    connect(worker_, &InspectionWorker::reopened, this, &InspectionThread::ended);
     connect(worker_, &InspectionWorker::failed, this, &InspectionThread::ended);
     connect(worker_, &InspectionWorker::cancelled, this, &InspectionThread::ended);
     connect(worker_, &InspectionWorker::finished, this, &InspectionThread::finished);
+    connect(worker_, &InspectionWorker::reopened, this, &InspectionThread::reopened);
     connect(worker_, &InspectionWorker::failed, this, &InspectionThread::failed);
     connect(worker_, &InspectionWorker::cancelled, this, &InspectionThread::cancelled);
     thread_->start();
@@ -28,18 +30,31 @@ InspectionThread::~InspectionThread() {
     if (shutDown()) delete thread_;
 }
 
-InspectionId InspectionThread::inspect(const InspectionRequest& request) {
+template <class Run>
+InspectionId InspectionThread::ask(const InspectionRequest& request, const Run& run) {
     if (!worker_) return 0;  // shut down
     const InspectionId id = ++last_;
     if (++outstanding_ == 1) Q_EMIT busyChanged(true);
     // The model is held by what is queued, and let go of on the inspector's thread.
     QMetaObject::invokeMethod(
         worker_,
-        [worker = worker_, id, model = request.model.lock(), request] {
-            worker->run(id, model, request);
+        [worker = worker_, id, model = request.model.lock(), request, run] {
+            run(*worker, id, model, request);
         },
         Qt::QueuedConnection);
     return id;
+}
+
+InspectionId InspectionThread::inspect(const InspectionRequest& request) {
+    return ask(request, [](InspectionWorker& worker, InspectionId id, const auto& model,
+                           const InspectionRequest& wanted) { worker.run(id, model, wanted); });
+}
+
+InspectionId InspectionThread::reopen(const InspectionRequest& request, const Divergence& where) {
+    return ask(request, [where](InspectionWorker& worker, InspectionId id, const auto& model,
+                                const InspectionRequest& wanted) {
+        worker.reopen(id, model, wanted, where);
+    });
 }
 
 void InspectionThread::ended() {

@@ -22,6 +22,8 @@ class InspectionThread : public QObject {
     // Runs one after the other, in the order of asking. The model lives until the run has ended,
     // whatever becomes of it in the window meanwhile.
     InspectionId inspect(const InspectionRequest& request);
+    // Runs the request's prompt again up to a step of it, which need not be the first divergence.
+    InspectionId reopen(const InspectionRequest& request, const Divergence& where);
     // Ends everything that was asked so far; it still says how it ended.
     void cancel();
     bool isBusy() const { return outstanding_ > 0; }
@@ -34,14 +36,18 @@ class InspectionThread : public QObject {
 
   Q_SIGNALS:
     void progressed(const lockstep::InspectionProgress& progress);  // at most every 40 ms
-    // Each inspect() ends in one of these.
+    // Each inspect() ends in finished, failed or cancelled, each reopen() in reopened, failed or
+    // cancelled.
     void finished(const lockstep::FinishedInspection& inspection);
+    void reopened(const lockstep::ReopenedStep& step);
     void failed(const lockstep::FailedInspection& failure);
     void cancelled(const lockstep::CancelledInspection& inspection);
     void busyChanged(bool busy);
 
   private:
     void ended();
+    template <class Run>
+    InspectionId ask(const InspectionRequest& request, const Run& run);
 
     QThread* thread_;
     InspectionWorker* worker_;

@@ -57,6 +57,14 @@ struct FinishedInspection {
     std::shared_ptr<const Inspection> inspection;
 };
 
+// One step of a comparison, run again as candidate, reference and truth.
+struct ReopenedStep {
+    InspectionId id = 0;
+    InspectionRequest request;
+    // The weights in it are the model's: lock request.model before they are read.
+    std::shared_ptr<const StepCase> step;
+};
+
 struct FailedInspection {
     InspectionId id = 0;
     InspectionRequest request;
@@ -73,5 +81,6 @@ struct CancelledInspection {
 Q_DECLARE_METATYPE(lockstep::InspectionRequest)
 Q_DECLARE_METATYPE(lockstep::InspectionProgress)
 Q_DECLARE_METATYPE(lockstep::FinishedInspection)
+Q_DECLARE_METATYPE(lockstep::ReopenedStep)
 Q_DECLARE_METATYPE(lockstep::FailedInspection)
 Q_DECLARE_METATYPE(lockstep::CancelledInspection)

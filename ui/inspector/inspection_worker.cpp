@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/inspect/trace.h"
 #include "core/run/engine.h"
 
 namespace lockstep {
@@ -115,19 +116,45 @@ void InspectionWorker::run(InspectionId id, const std::shared_ptr<const Model>& 
         return Q_EMIT cancelled({id, request});
     }
     std::vector<std::string> texts;
-    Result<Inspection> result = inspectPrompts(model, request, texts);
+    Result<Inspection> result =
+        prepareRequest(model, request, texts).and_then([](const CompareRequest& compare) {
+            return inspect(compare);
+        });
     end();
-    if (result) {
-        auto kept = std::make_shared<const Inspection>(std::move(*result));
-        return Q_EMIT finished({id, request, std::move(texts), std::move(kept)});
-    }
-    if (result.error().kind == ErrorKind::cancelled) return Q_EMIT cancelled({id, request});
-    Q_EMIT failed({id, request, QString::fromStdString(result.error().message)});
+    if (!result) return tellFailed(id, request, result.error());
+    auto kept = std::make_shared<const Inspection>(std::move(*result));
+    Q_EMIT finished({id, request, std::move(texts), std::move(kept)});
 }
 
-Result<Inspection> InspectionWorker::inspectPrompts(const std::shared_ptr<const Model>& model,
-                                                    const InspectionRequest& request,
-                                                    std::vector<std::string>& texts) {
+void InspectionWorker::reopen(InspectionId id, const std::shared_ptr<const Model>& model,
+                              const InspectionRequest& request, const Divergence& where) {
+    progress_ = {};
+    progress_.id = id;
+    gives_way_ = false;  // somebody looks and waits
+    since_told_.invalidate();
+    if (!begin(id)) {
+        end();
+        return Q_EMIT cancelled({id, request});
+    }
+    std::vector<std::string> texts;
+    Result<StepCase> result =
+        prepareRequest(model, request, texts).and_then([&](const CompareRequest& compare) {
+            return reopen_step(compare, where);
+        });
+    end();
+    if (!result) return tellFailed(id, request, result.error());
+    Q_EMIT reopened({id, request, std::make_shared<const StepCase>(std::move(*result))});
+}
+
+void InspectionWorker::tellFailed(InspectionId id, const InspectionRequest& request,
+                                  const Error& error) {
+    if (error.kind == ErrorKind::cancelled) return Q_EMIT cancelled({id, request});
+    Q_EMIT failed({id, request, QString::fromStdString(error.message)});
+}
+
+Result<CompareRequest> InspectionWorker::prepareRequest(const std::shared_ptr<const Model>& model,
+                                                        const InspectionRequest& request,
+                                                        std::vector<std::string>& texts) {
     if (gives_way_) waitWhileGivingWay();
     if (!model)
         return fail(ErrorKind::invalid_argument, "the model is not open any more: open it again");
@@ -146,6 +173,12 @@ Result<Inspection> InspectionWorker::inspectPrompts(const std::shared_ptr<const 
     LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(request.candidate, DeviceKind::cpu, model));
     compare.candidate = std::move(candidate.path);
     compare.candidate.name = candidate.name;
+    compare.trace = candidate.trace;
+    if (compare.trace) {  // it was captured on a prompt of its own
+        compare.prompts.clear();
+        compare.decode_steps = 0;
+        texts = {model->tokenizer->decode(compare.trace->prompt_ids(), true)};
+    }
     LOCKSTEP_ASSIGN(compare.reference, registered_path(request.reference));
     LOCKSTEP_ASSIGN(compare.truth, registered_path("truth"));
     LOCKSTEP_ASSIGN(
@@ -153,7 +186,7 @@ Result<Inspection> InspectionWorker::inspectPrompts(const std::shared_ptr<const 
         registered_path(compare.reference.f32_activations ? "reference" : request.reference));
     compare.cancel = &cancel_;
     compare.progress = [this](const CompareProgress& progress) { return take(progress); };
-    return inspect(compare);
+    return compare;
 }
 
 bool InspectionWorker::take(const CompareProgress& progress) {

@@ -25,21 +25,26 @@ class InspectionWorker : public QObject {
     // Each run ends in one of finished, failed and cancelled.
     void run(InspectionId id, const std::shared_ptr<const Model>& model,
              const InspectionRequest& request);
+    // Ends in one of reopened, failed and cancelled.
+    void reopen(InspectionId id, const std::shared_ptr<const Model>& model,
+                const InspectionRequest& request, const Divergence& where);
     // The thread's own: after everything else that wants the processor.
     static void lowerPriority();
 
   Q_SIGNALS:
     void progressed(const lockstep::InspectionProgress& progress);
     void finished(const lockstep::FinishedInspection& inspection);
+    void reopened(const lockstep::ReopenedStep& step);
     void failed(const lockstep::FailedInspection& failure);
     void cancelled(const lockstep::CancelledInspection& inspection);
 
   private:
     bool begin(InspectionId id);  // false: cancelled before it began
     void end();
-    Result<Inspection> inspectPrompts(const std::shared_ptr<const Model>& model,
-                                      const InspectionRequest& request,
-                                      std::vector<std::string>& texts);
+    Result<CompareRequest> prepareRequest(const std::shared_ptr<const Model>& model,
+                                          const InspectionRequest& request,
+                                          std::vector<std::string>& texts);
+    void tellFailed(InspectionId id, const InspectionRequest& request, const Error& error);
     bool take(const CompareProgress& progress);
     void waitWhileGivingWay();
 
