@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+#include <ranges>
 
 namespace lockstep {
 namespace {
@@ -122,19 +122,18 @@ std::optional<DrillDown> drill_down(const StepRuns& runs, std::string_view tenso
     const auto own = values_of(*candidate), floor = values_of(*reference),
                exact = values_of(*truth);
     const std::vector<double> errors = errors_of(own, exact);
-    DrillDown result{TapLayout(*truth), {}, {}, {}};
+    const std::vector<double> floor_errors = errors_of(floor, exact);
+    DrillDown result{TapLayout(*truth), {}, {}, {}, {}};
     result.map = map_of(errors, result.layout, limits);
-    result.histogram = histogram_of(errors, errors_of(floor, exact));
+    result.floor_map = map_of(floor_errors, result.layout, limits);
+    result.histogram = histogram_of(errors, floor_errors);
 
-    std::vector<size_t> order(errors.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    const size_t count = std::min(limits.worst, order.size());
-    std::partial_sort(
-        order.begin(), order.begin() + static_cast<int64_t>(count), order.end(),
+    std::vector<size_t> order(std::min(limits.worst, errors.size()));
+    std::ranges::partial_sort_copy(
+        std::views::iota(size_t{0}, errors.size()), order,
         [&](size_t a, size_t b) { return errors[a] != errors[b] ? errors[a] > errors[b] : a < b; });
     const int64_t width = result.layout.columns / result.layout.heads;
-    for (size_t i = 0; i < count; ++i) {
-        const size_t at = order[i];
+    for (const size_t at : order) {
         const auto index = static_cast<int64_t>(at);
         const int64_t column = index % result.layout.columns;
         result.worst.push_back({index / result.layout.columns, column / width, column % width,

@@ -47,6 +47,7 @@ struct WorstElement {
 struct DrillDown {
     TapLayout layout;
     ErrorMap map;
+    ErrorMap floor_map;  // the same of |reference - truth|
     ErrorHistogram histogram;
     std::vector<WorstElement> worst;  // largest error first
 };
