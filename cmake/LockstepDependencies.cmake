@@ -1,7 +1,8 @@
 # Every library comes packaged; README.md lists Debian 12's names of them.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets DBus Sql Svg Concurrent Test)
+find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets DBus Sql Svg Concurrent PrintSupport Test)
+find_package(QCustomPlotQt6 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(tl-expected REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)

@@ -17,6 +17,7 @@
 #include "ui/help_dialog.h"
 #include "ui/history/history_panel.h"
 #include "ui/inspector/inspection_thread.h"
+#include "ui/inspector/inspector_dock.h"
 #include "ui/models/model_picker.h"
 #include "ui/models/start_page.h"
 #include "ui/notice_bar.h"
@@ -62,6 +63,7 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
     connectModels();
     connectActions();
     connectCheck();
+    connectInspector();
     connect(store_, &SettingsStore::changed, this, &MainWindow::applySettings);
     applyPath();
     refreshModelState();
@@ -112,6 +114,9 @@ void MainWindow::build(const QString& conversations_file) {
     picker_->setIconSize(bar->iconSize());
     actions_->fillToolBar(bar, picker_);
     addToolBar(bar);
+    inspector_ = new InspectorDock(inspection_, this);
+    addDockWidget(Qt::RightDockWidgetArea, inspector_);
+    inspector_->hide();
     setContextMenuPolicy(Qt::PreventContextMenu);
     setAcceptDrops(true);
     // Also before the composer, which would take a dropped file's name as text.
@@ -250,6 +255,7 @@ bool MainWindow::shutDown() {
 void MainWindow::closeEvent(QCloseEvent* event) {
     history_->saveNow();
     store_->setWindowGeometry(saveGeometry());
+    store_->setState(QStringLiteral("window/docks"), saveState());
     store_->sync();
     hide();  // what remains to end takes a moment
     if (settings_dialog_) settings_dialog_->close();

@@ -22,6 +22,7 @@ class ChatPage;
 class EngineThread;
 class HistoryPanel;
 class InspectionThread;
+class InspectorDock;
 class ModelPicker;
 class NoticeBar;
 class PathCheck;
@@ -58,6 +59,7 @@ class MainWindow : public QMainWindow {
     PathCheck* check() const { return check_; }
     // Compares paths of the model in use, beside the chat.
     InspectionThread* inspection() const { return inspection_; }
+    InspectorDock* inspector() const { return inspector_; }
 
     // Ends the engine's thread; false where it did not end in time. The window's close does this.
     bool shutDown();
@@ -80,6 +82,7 @@ class MainWindow : public QMainWindow {
     void connectModels();
     void connectActions();
     void connectCheck();
+    void connectInspector();
 
     void openFirstModel(const QString& wanted);
     void chooseFile();
@@ -102,6 +105,7 @@ class MainWindow : public QMainWindow {
     void showCheck();
     void sayFallback();
     void chooseFused(bool on);
+    void showInspector(bool on);
 
     void download(const QString& name);
     void showDownload(qint64 done, qint64 total);
@@ -128,6 +132,7 @@ class MainWindow : public QMainWindow {
     std::unique_ptr<WindowActions> actions_;
     ModelPicker* picker_;
     HistoryPanel* history_;
+    InspectorDock* inspector_;
     NoticeBar* notice_;
     ProgressStrip *load_strip_, *download_strip_;
     QStackedWidget* pages_;

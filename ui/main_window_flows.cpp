@@ -10,6 +10,8 @@
 #include "ui/check/path_check.h"
 #include "ui/engine_thread.h"
 #include "ui/history/history_panel.h"
+#include "ui/inspector/inspector_dock.h"
+#include "ui/inspector/inspector_panel.h"
 #include "ui/main_window.h"
 #include "ui/models/model_picker.h"
 #include "ui/models/start_page.h"
@@ -77,6 +79,7 @@ void MainWindow::takeModel(const LoadedModel& model) {
                             model.template_problem);
     fallback_said_ = false;
     check_->setModel(model_);
+    inspector_->panel()->setModel(model_.model);
     refreshBusy();
     refreshModelState();
     showContext(0);

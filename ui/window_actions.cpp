@@ -68,6 +68,8 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
       quit(make(window, "quit", "close", QObject::tr("&Quit"), Qt::CTRL | Qt::Key_Q)),
       conversations(make(window, "conversations", "sidebar", QObject::tr("&Conversations"),
                          Qt::CTRL | Qt::Key_B)),
+      inspector(
+          make(window, "inspector", "inspector", QObject::tr("&Inspector"), Qt::CTRL | Qt::Key_I)),
       stop(
           make(window, "stop", "stop", QObject::tr("&Stop the answer"), Qt::CTRL | Qt::Key_Period)),
       fused(make(window, "fused", "layers", QObject::tr("&Fused kernels"),
@@ -77,6 +79,8 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
       help(make(window, "help", "info", QObject::tr("&Shortcuts and about"), Qt::Key_F1)) {
     conversations->setCheckable(true);
     conversations->setToolTip(QObject::tr("Show the conversations (Ctrl+B)"));
+    inspector->setCheckable(true);
+    inspector->setToolTip(QObject::tr("Where two paths part, and why (Ctrl+I)"));
     fused->setCheckable(true);
     fused->setToolTip(
         QObject::tr("Fused kernels: off computes by the reference, from the next "
@@ -95,7 +99,7 @@ void WindowActions::fillMenus(QMenuBar* bar) const {
     file->addSeparator();
     file->addActions({settings, quit});
     QMenu* view = bar->addMenu(QObject::tr("&View"));
-    view->addActions({conversations});
+    view->addActions({conversations, inspector});
     QMenu* answer = bar->addMenu(QObject::tr("&Answer"));
     answer->addActions({stop, copy_answer});
     answer->addSeparator();
@@ -109,11 +113,12 @@ void WindowActions::fillToolBar(QToolBar* bar, QWidget* model_picker) const {
     bar->addWidget(model_picker);
     addSpacer(bar);
     bar->addWidget(switchFor(fused));
+    addButton(bar, inspector, Qt::ToolButtonIconOnly);
     addButton(bar, settings, Qt::ToolButtonIconOnly);
 }
 
 QList<QAction*> WindowActions::all() const {
-    return {new_chat, choose_model, open_file, open_folder, export_chat, conversations,
+    return {new_chat, choose_model, open_file, open_folder, export_chat, conversations, inspector,
             stop,     copy_answer,  fused,     settings,    help,        quit};
 }
 

@@ -22,7 +22,7 @@ struct WindowActions {
 
     QAction *new_chat, *export_chat, *copy_answer;  // the chat page's own
     QAction *open_file, *open_folder, *choose_model, *settings, *quit;
-    QAction *conversations, *stop, *fused, *check_again, *help;
+    QAction *conversations, *inspector, *stop, *fused, *check_again, *help;
 };
 
 }  // namespace lockstep

@@ -10,6 +10,12 @@
 
 #include "tests/gui/window_fixture.h"
 #include "ui/help_dialog.h"
+#include "ui/inspector/divergence_plot.h"
+#include "ui/inspector/inspector_dock.h"
+#include "ui/inspector/inspector_panel.h"
+#include "ui/inspector/plot_pane.h"
+#include "ui/inspector/run_bar.h"
+#include "ui/inspector/segments.h"
 #include "ui/settings/settings_dialog.h"
 
 using namespace lockstep;
@@ -20,6 +26,7 @@ class TestAccessibility : public QObject {
   private Q_SLOTS:
     void startPage();
     void chatPage();
+    void inspector();
     void settings();
     void help();
     void aNamelessControlIsFound();
@@ -108,6 +115,35 @@ void TestAccessibility::chatPage() {
                                 QStringLiteral("and this is what"),
                                 {QStringLiteral("Try again"), [] {}});
     VERIFY_NONE(nameless(&window));
+}
+
+void TestAccessibility::inspector() {
+    const QString model = defaultModel();
+    if (model.isEmpty()) QSKIP("the default model is not here: ./lockstep test fetches it");
+    WindowFixture fixture;
+    MainWindow& window = fixture.open(model);
+    VERIFY_LOADED(window);
+    window.resize(1280, 860);
+    window.inspector()->show();
+    InspectorPanel* panel = window.inspector()->panel();
+    VERIFY_NONE(nameless(&window));
+    VERIFY_NONE(unvisited(&window));
+    panel->bar()->plant({"k_output_scaled", 3});
+    panel->run();
+    VERIFY_NONE(nameless(&window));  // while it runs
+    QTRY_VERIFY_WITH_TIMEOUT(!panel->bar()->isRunning(), answer_ms);
+    QVERIFY(panel->shown());
+    for (const auto tab :
+         {InspectorPanel::layer_tab, InspectorPanel::cause_tab, InspectorPanel::runs_tab}) {
+        panel->tabs()->setCurrent(tab);
+        VERIFY_NONE(nameless(&window));
+        VERIFY_NONE(unvisited(&window));
+    }
+    // What the plot shows is said, too.
+    QAccessibleInterface* plot = QAccessible::queryAccessibleInterface(panel->plot()->plot());
+    QVERIFY(plot);
+    QCOMPARE(plot->role(), QAccessible::Chart);
+    QVERIFY(plot->text(QAccessible::Value).startsWith(QLatin1String("layer 3, qkv k: drift")));
 }
 
 void TestAccessibility::settings() {

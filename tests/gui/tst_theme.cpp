@@ -54,6 +54,10 @@ void TestTheme::readable_data() {
             row(on("accent"), c.accent, paper, 4.5);
             row(on("control"), c.control, paper, 3);
         }
+        for (const auto& [name, ink] :
+             {std::pair{"drift", c.drift}, std::pair{"local", c.local},
+              std::pair{"noise floor", c.noise_floor}, std::pair{"overlay", c.overlay}})
+            row(name + QByteArray(" on base"), ink, p.color(QPalette::Base), 3);
         row("text on hover", p.color(QPalette::Text), c.hover, 4.5);
         row("text on pressed", p.color(QPalette::Text), c.pressed, 4.5);
         row("text on user message", p.color(QPalette::Text), c.user_message, 4.5);

@@ -23,6 +23,10 @@ ThemeColors makeLightColors() {
     c.error = QColor("#b3261e");
     c.warning_background = QColor("#fdf3dc");
     c.error_background = QColor("#fdecea");
+    c.drift = QColor("#0072b2");
+    c.local = QColor("#cc5500");
+    c.noise_floor = QColor("#6b7280");
+    c.overlay = QColor("#a03c82");
     return c;
 }
 
@@ -42,6 +46,10 @@ ThemeColors makeDarkColors() {
     c.error = QColor("#ff8f85");
     c.warning_background = QColor("#3a3018");
     c.error_background = QColor("#43221f");
+    c.drift = QColor("#56b4e9");
+    c.local = QColor("#ff9a3d");
+    c.noise_floor = QColor("#9aa3ae");
+    c.overlay = QColor("#e39cc8");
     return c;
 }
 

@@ -20,6 +20,9 @@ struct ThemeColors {
     QColor code;                                  // behind code
     QColor success, warning, error;               // as text on window and base
     QColor warning_background, error_background;  // behind `text` and warning or error
+    // Curves; at least 3 : 1 on base, and told apart by colour-blind people (of hues that Okabe and
+    // Ito chose, each also with a shape of its own).
+    QColor drift, local, noise_floor, overlay;
 };
 
 QPalette lightPalette();

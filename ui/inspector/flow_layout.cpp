@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/inspector/flow_layout.h"
+
+#include <QWidget>
+
+namespace lockstep {
+
+FlowLayout::FlowLayout(QWidget* parent) : QLayout(parent) {}
+
+FlowLayout::~FlowLayout() {
+    while (QLayoutItem* item = takeAt(0)) delete item;
+}
+
+QLayoutItem* FlowLayout::takeAt(int index) {
+    return index >= 0 && index < items_.size() ? items_.takeAt(index) : nullptr;
+}
+
+void FlowLayout::addStretch() {
+    addItem(new QSpacerItem(0, 0, QSizePolicy::Expanding, QSizePolicy::Minimum));
+}
+
+QSize FlowLayout::minimumSize() const {
+    QSize size;
+    for (const QLayoutItem* item : items_) size = size.expandedTo(item->minimumSize());
+    const QMargins margins = contentsMargins();
+    return size + QSize(margins.left() + margins.right(), margins.top() + margins.bottom());
+}
+
+QSize FlowLayout::sizeHint() const {
+    int width = 0;
+    for (const QLayoutItem* item : items_)
+        if (!item->isEmpty()) width += item->sizeHint().width() + spacing();
+    return {width, minimumSize().height()};
+}
+
+void FlowLayout::setGeometry(const QRect& rect) {
+    QLayout::setGeometry(rect);
+    arrange(rect, true);
+}
+
+void FlowLayout::placeRow(const QList<QLayoutItem*>& row, const QRect& rect, int y,
+                          int height) const {
+    int used = 0;
+    for (QLayoutItem* item : row)
+        if (!item->spacerItem()) used += item->sizeHint().width() + spacing();
+    int x = rect.left();
+    for (QLayoutItem* item : row) {
+        if (item->spacerItem()) {
+            x += std::max(0, rect.width() - used + spacing());
+            used = rect.width() + spacing();
+            continue;
+        }
+        const QSize size = item->sizeHint();
+        const int width = std::min(size.width(), rect.width());
+        item->setGeometry({x, y + (height - size.height()) / 2, width, size.height()});
+        x += width + spacing();
+    }
+}
+
+int FlowLayout::arrange(const QRect& outer, bool place) const {
+    const QMargins margins = contentsMargins();
+    const QRect rect = outer.marginsRemoved(margins);
+    QList<QLayoutItem*> row;
+    int y = rect.top(), width = 0, height = 0;
+    const auto end_row = [&] {
+        if (place) placeRow(row, rect, y, height);
+        y += height;
+        row.clear();
+        width = height = 0;
+    };
+    for (QLayoutItem* item : items_) {
+        if (item->isEmpty() && !item->spacerItem()) continue;
+        const QSize size = item->spacerItem() ? QSize() : item->sizeHint();
+        if (width > 0 && width + size.width() > rect.width()) {
+            end_row();
+            y += spacing();
+        }
+        row << item;
+        if (item->spacerItem()) continue;
+        width += size.width() + spacing();
+        height = std::max(height, size.height());
+    }
+    end_row();
+    return y - outer.top() + margins.bottom();
+}
+
+}  // namespace lockstep

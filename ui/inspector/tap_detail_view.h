@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One tap, three ways: a heatmap of its errors, their histogram, and its worst elements as a table.
+// A worst element that is chosen is shown on the heatmap.
+#pragma once
+
+#include <QWidget>
+#include <memory>
+
+#include "ui/inspector/tap_detail.h"
+
+class QComboBox;
+class QLabel;
+class QStackedWidget;
+class QTableView;
+
+namespace lockstep {
+
+class ErrorHistogramView;
+class HeatmapView;
+class Segments;
+class WorstElementsModel;
+
+class TapDetailView : public QWidget {
+    Q_OBJECT
+  public:
+    enum View { heatmap_view, histogram_view, worst_view };
+
+    explicit TapDetailView(QWidget* parent = nullptr);
+
+    void setDetail(std::shared_ptr<const TapDetail> detail);
+    // Instead of figures, why there are none (yet).
+    void setMessage(const QString& message);
+    QString message() const;  // empty while figures are shown
+    const TapDetail* detail() const { return detail_.get(); }
+
+    HeatmapView* heatmap() const { return heatmap_; }
+    QTableView* worst() const { return worst_; }
+    Segments* views() const { return views_; }
+
+  private:
+    void showOnHeatmap(int row);
+    void showView();
+
+    std::shared_ptr<const TapDetail> detail_;
+    Segments* views_;
+    QComboBox* whose_;
+    QStackedWidget* stack_;
+    QLabel *message_, *readout_;
+    HeatmapView* heatmap_;
+    ErrorHistogramView* histogram_;
+    QTableView* worst_;
+    WorstElementsModel* elements_;
+};
+
+}  // namespace lockstep
