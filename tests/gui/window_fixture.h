@@ -95,6 +95,14 @@ class WindowFixture {
     std::unique_ptr<MainWindow> window_;
 };
 
+// Into the composer, and sent.
+inline void type(MainWindow& window, const QString& text) {
+    auto* field = named<QPlainTextEdit>(&window, QStringLiteral("Message"));
+    QVERIFY(field);
+    QTest::keyClicks(field, text);
+    QTest::keyClick(field, Qt::Key_Return);
+}
+
 inline constexpr int load_ms = 120000;  // under a sanitizer
 inline constexpr int answer_ms = 120000;
 
@@ -105,3 +113,7 @@ inline constexpr int answer_ms = 120000;
     QVERIFY2(!(window).modelInUse().path.isEmpty(), qPrintable((window).notice()->details()))
 #define VERIFY_ANSWERED(window) \
     QTRY_VERIFY_WITH_TIMEOUT(!(window).chat()->isAnswering(), ::lockstep::test::answer_ms)
+#define NEED_MODEL()                                             \
+    const QString model_path = ::lockstep::test::defaultModel(); \
+    if (model_path.isEmpty())                                    \
+    QSKIP("the default model is not here: ./lockstep test fetches it into the models folder")
