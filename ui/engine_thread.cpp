@@ -13,21 +13,26 @@ constexpr int cancel_again_ms = 20;
 
 }  // namespace
 
+template <class Value>
+void EngineThread::passOn(void (EngineWorker::*from)(const Value&),
+                          void (EngineThread::*to)(const Value&), Job job) {
+    connect(worker_, from, this, [this, to, job](const Value& value) {
+        value.hand_over.taken();
+        if (job == Job::ends) jobEnded();  // before it is told: who hears of it may ask isBusy()
+        Q_EMIT(this->*to)(value);
+    });
+}
+
 EngineThread::EngineThread(QObject* parent)
     : QObject(parent), thread_(new QThread), worker_(new EngineWorker) {
     thread_->setObjectName(QStringLiteral("engine"));
     worker_->moveToThread(thread_);
-    connect(worker_, &EngineWorker::loadProgressed, this, &EngineThread::loadProgressed);
-    // Counted first: who hears of an end may ask isBusy().
-    connect(worker_, &EngineWorker::loaded, this, &EngineThread::jobEnded);
-    connect(worker_, &EngineWorker::loadFailed, this, &EngineThread::jobEnded);
-    connect(worker_, &EngineWorker::answerFinished, this, &EngineThread::jobEnded);
-    connect(worker_, &EngineWorker::answerFailed, this, &EngineThread::jobEnded);
-    connect(worker_, &EngineWorker::loaded, this, &EngineThread::loaded);
-    connect(worker_, &EngineWorker::loadFailed, this, &EngineThread::loadFailed);
-    connect(worker_, &EngineWorker::tokensArrived, this, &EngineThread::tokensArrived);
-    connect(worker_, &EngineWorker::answerFinished, this, &EngineThread::answerFinished);
-    connect(worker_, &EngineWorker::answerFailed, this, &EngineThread::answerFailed);
+    passOn(&EngineWorker::loadProgressed, &EngineThread::loadProgressed, Job::goes_on);
+    passOn(&EngineWorker::tokensArrived, &EngineThread::tokensArrived, Job::goes_on);
+    passOn(&EngineWorker::loaded, &EngineThread::loaded, Job::ends);
+    passOn(&EngineWorker::loadFailed, &EngineThread::loadFailed, Job::ends);
+    passOn(&EngineWorker::answerFinished, &EngineThread::answerFinished, Job::ends);
+    passOn(&EngineWorker::answerFailed, &EngineThread::answerFailed, Job::ends);
     cancel_again_.setInterval(cancel_again_ms);
     connect(&cancel_again_, &QTimer::timeout, this, [this] { worker_->cancel(last_cancelled_); });
     thread_->start();
@@ -44,9 +49,10 @@ JobId EngineThread::ask(void (EngineWorker::*slot)(JobId, Args...),
     if (!worker_) return 0;  // shut down
     const JobId job = ++last_job_;
     ++outstanding_;
-    QMetaObject::invokeMethod(
-        worker_, [worker = worker_, slot, job, args...] { (worker->*slot)(job, args...); },
-        Qt::QueuedConnection);
+    QMetaObject::invokeMethod(worker_, QueuedCall{[worker = worker_, slot, job, args...] {
+                                  (worker->*slot)(job, args...);
+                              }},
+                              Qt::QueuedConnection);
     return job;
 }
 

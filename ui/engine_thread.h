@@ -43,6 +43,11 @@ class EngineThread : public QObject {
     void answerFailed(const lockstep::FailedAnswer& failure);
 
   private:
+    enum class Job { goes_on, ends };
+    // A signal of the worker's, received on this thread, becomes one of ours.
+    template <class Value>
+    void passOn(void (EngineWorker::*from)(const Value&), void (EngineThread::*to)(const Value&),
+                Job job);
     template <class... Args>
     JobId ask(void (EngineWorker::*slot)(JobId, Args...), const std::decay_t<Args>&... args);
     void jobEnded();

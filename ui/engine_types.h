@@ -12,6 +12,7 @@
 #include "core/run/sampler.h"
 #include "kernels/dtype.h"
 #include "ui/chat/chat_types.h"
+#include "ui/hand_over.h"
 
 namespace lockstep {
 
@@ -32,6 +33,7 @@ struct LoadStep {
     qint64 done = 0;
     qint64 total = 0;          // bytes of weights; 0 while that is not known
     qint64 memory_needed = 0;  // weights, cache and workspace; 0 while that is not known
+    HandOver hand_over = {};
 };
 
 struct LoadedModel {
@@ -50,6 +52,7 @@ struct LoadedModel {
     // The engine's own, to look into beside the chat. Weak: freeing a model takes a while, and the
     // window must not be who does it.
     std::weak_ptr<const Model> model;
+    HandOver hand_over = {};
 };
 
 struct LoadFailure {
@@ -57,6 +60,7 @@ struct LoadFailure {
     QString path;
     QString message;
     bool cancelled = false;
+    HandOver hand_over = {};
 };
 
 struct AnswerRequest {
@@ -73,17 +77,20 @@ struct TokenBatch {
     qint64 tokens = 0;             // of the answer so far
     double tokens_per_second = 0;  // since the first token; 0 before the second
     qint64 context_used = 0;
+    HandOver hand_over = {};
 };
 
 struct FinishedAnswer {
     JobId job = 0;
     AnswerStats stats;
     qint64 context_used = 0;
+    HandOver hand_over = {};
 };
 
 struct FailedAnswer {
     JobId job = 0;
     QString message;
+    HandOver hand_over = {};
 };
 
 }  // namespace lockstep
