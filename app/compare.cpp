@@ -16,6 +16,7 @@
 #include "core/inspect/html_report.h"
 #include "core/inspect/inspection.h"
 #include "core/inspect/report.h"
+#include "core/inspect/repro.h"
 #include "core/inspect/trace.h"
 
 namespace lockstep::app {
@@ -51,6 +52,9 @@ Options compare_options() {
                  "--model limits it to models, --inject NAME to faults\n(without clean controls)"},
                 {"json", "F", "write the report to F (- for stdout)"},
                 {"html", "F", "write the report as one self-contained page to F"},
+                {"repro", "DIR",
+                 "where they part: write the step's inputs, weights and outputs to DIR, and a\n"
+                 "program that calls your kernel on them"},
             }};
 }
 
@@ -124,6 +128,7 @@ Result<DType> dtype_of(const Options& options) {
 
 // Told before the work is done, not after it.
 Status check_outputs(const Options& options) {
+    if (options.has("repro")) LOCKSTEP_TRY(check_repro_folder(options.text("repro")));
     for (const char* option : {"json", "html"}) {
         const std::string file = options.text(option);
         if (options.has(option) && file != "-") LOCKSTEP_TRY(check_writable(file));
@@ -211,6 +216,8 @@ Result<int> compare(const Options& options) {
             write_json(options.text("json"), comparison_json(comparison, texts, diagnosis), 1));
     if (options.has("html"))
         LOCKSTEP_TRY(write_whole_file(options.text("html"), html_report(inspection, texts)));
+    if (options.has("repro") && inspection.step)
+        LOCKSTEP_TRY(write_repro(*inspection.step, comparison, options.text("repro")));
     if (options.text("json") != "-") {
         print_table(comparison);
         for (const std::string& missing : comparison.missing)

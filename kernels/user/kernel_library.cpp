@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/user/kernel_library.h"
 
-#include <cxxabi.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -181,11 +180,10 @@ Status call_kernel(const KernelLibrary& library, StepId step, const void* args) 
         const int error = call(step, function, args);
         if (error == 0) return {};
         return failed(in_words(library, error));
-    } catch (const abi::__forced_unwind&) {
-        throw;  // pthread_exit(): it must not be stopped
     } catch (const std::exception& exception) {
         return failed("threw an exception: " + one_line(exception.what()));
     } catch (...) {
+        if (!std::current_exception()) throw;  // pthread_exit(): it must not be stopped
         return failed("threw an exception");
     }
 }

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // An attention with a fault that a test of its own would not find, because that test would lay out
 // the caches as the kernel likes them: it takes them for [G, C, D], one head after the other, and
-// never looks at the strides, which say [C, G, D]. Lockstep finds it:
-//
-//     g++ -O2 -shared -fPIC -I kernels/user -o attention_wrong_layout.so \
-//         kernels/user/examples/attention_wrong_layout.cpp
-//     ./lockstep compare --model smollm2-135m-instruct --prompt "The quick brown fox" \
-//         --candidate ./attention_wrong_layout.so
+// never looks at the strides, which say [C, G, D]. Lockstep finds it; README.md, "Your own kernel",
+// has the lines.
 #include <cmath>
 #include <vector>
 

@@ -86,6 +86,19 @@ class TestUserKernelWords : public QObject {
                  ran.err);
     }
 
+    void where_they_part_can_be_taken_along() {
+        const QString folder = folder_.filePath("repro");
+        const Ran wrong = compare(kernel("misbehaving-wrong"), {"--repro", folder});
+        QVERIFY2(wrong.status == 1, wrong.err);
+        for (const char* name : {"/repro.safetensors", "/repro.cpp", "/lockstep_kernel.h"})
+            QVERIFY2(QFile::exists(folder + name), name);
+        const Ran nowhere = compare(kernel("misbehaving-wrong"), {"--repro", "/nowhere/repro"});
+        QVERIFY2(nowhere.status == 2 && nowhere.err.contains("/nowhere/repro"), nowhere.err);
+        const Ran match = compare(kernel("misbehaving-none"), {"--repro", folder + "2"});
+        QVERIFY2(match.status == 0, match.err);
+        QVERIFY(!QFile::exists(folder + "2"));
+    }
+
     void what_it_prints_is_not_taken_for_ours() {
         const Ran ran = compare(kernel("misbehaving-print"), {"--json", "-"});
         QVERIFY2(ran.status == 0, ran.err.left(500));

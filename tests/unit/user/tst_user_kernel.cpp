@@ -57,6 +57,8 @@ QString text_of(const Status& status) {
 
 }  // namespace
 
+#define OPENED(kernel) QVERIFY2(kernel, kernel ? "" : kernel.error().message.c_str())
+
 class TestUserKernel : public QObject {
     Q_OBJECT
   private Q_SLOTS:
@@ -102,6 +104,7 @@ class TestUserKernel : public QObject {
         const auto kernel =
             open_user_kernel_isolated(kernel_file("misbehaving-none"), "fused", options);
         const auto here = open_user_kernel_in_process(*kernel);
+        OPENED(here);
         SampleStep step = sample();
         for (int round = 0; round < 3; ++round) {
             auto& args = std::get<AttnOutputArgs>(step.args);
@@ -207,6 +210,7 @@ class TestUserKernel : public QObject {
     void memory_is_aligned_as_the_program_s_is() {
         const auto kernel =
             open_user_kernel_isolated(kernel_file("misbehaving-alignment"), "fused", isolation());
+        OPENED(kernel);
         SampleStep step = sample();
         auto& args = std::get<AttnOutputArgs>(step.args);
         QVERIFY(run(kernel->path, step));  // 0
@@ -219,6 +223,7 @@ class TestUserKernel : public QObject {
     void a_write_between_rows_is_told() {
         const auto kernel = open_user_kernel_isolated(kernel_file("misbehaving-between_rows"),
                                                       "fused", isolation());
+        OPENED(kernel);
         const Status ran = run(kernel->path, sample(true));
         QVERIFY2(text_of(ran).contains("wrote between the rows of hidden_attn bf16[5, 48] strides"),
                  qPrintable(text_of(ran)));
@@ -227,6 +232,7 @@ class TestUserKernel : public QObject {
     void what_is_not_written_stays_nan() {
         const auto kernel =
             open_user_kernel_isolated(kernel_file("misbehaving-unwritten"), "fused", isolation());
+        OPENED(kernel);
         SampleStep step = sample();
         auto& out = std::get<AttnOutputArgs>(step.args).hidden_attn;
         for (int64_t i = 0; i < out.numel(); ++i) store_element(out.data, out.dtype, i, 1);
@@ -247,6 +253,7 @@ class TestUserKernel : public QObject {
     void a_thread_that_crashes_later_is_told() {
         const auto kernel =
             open_user_kernel_isolated(kernel_file("misbehaving-thread"), "fused", isolation());
+        OPENED(kernel);
         QElapsedTimer clock;
         clock.start();
         Status ran;
@@ -259,7 +266,9 @@ class TestUserKernel : public QObject {
     void a_kernel_that_forks_is_not_answered_twice() {
         const auto kernel =
             open_user_kernel_isolated(kernel_file("misbehaving-fork"), "fused", isolation());
+        OPENED(kernel);
         const auto honest = open_user_kernel_in_process(kernel_file("misbehaving-none"));
+        OPENED(honest);
         for (int call = 0; call < 3; ++call) {
             const SampleStep step = sample(), right = sample();
             QVERIFY(run(kernel->path, step));
@@ -271,6 +280,7 @@ class TestUserKernel : public QObject {
     void calls_from_several_threads_take_turns() {
         const auto kernel =
             open_user_kernel_isolated(kernel_file("misbehaving-none"), "fused", isolation());
+        OPENED(kernel);
         const SampleStep right = sample();
         QVERIFY(run(kernel->path, right));
         std::atomic<int> wrong = 0;

@@ -7,9 +7,11 @@
 #include "core/inspect/candidate.h"
 #include "core/inspect/comparison.h"
 #include "core/inspect/inspection.h"
+#include "core/inspect/repro.h"
 #include "core/inspect/short_check.h"
 #include "core/model/model_loader.h"
 #include "core/run/path_choice.h"
+#include "kernels/user/kernel_library.h"
 #include "tests/support/tiny_model.h"
 #include "tests/unit/kernels/step_examiner.h"
 
@@ -201,6 +203,68 @@ class TestUserPaths : public QObject {
             QVERIFY2(checked, checked ? "" : checked.error().message.c_str());
             QCOMPARE(!checked->diverged(), right);
         }
+    }
+
+    // Every step as a standalone case: its driver is built with a kernel's source and tells right
+    // from wrong.
+    void a_standalone_case_of_a_step_data() {
+        QTest::addColumn<int>("step");
+        for (int step = 0; step < step_count; ++step)
+            QTest::newRow(step_name(static_cast<StepId>(step)).data()) << step;
+    }
+    void a_standalone_case_of_a_step() {
+        QFETCH(int, step);
+        const auto id = static_cast<StepId>(step);
+        const KernelPath& reference = *find_kernel_path(DeviceKind::cpu, "reference");
+        const KernelPath& truth = *find_kernel_path(DeviceKind::cpu, "truth");
+        const auto stream = cpu_device().make_stream(2);
+        SampleOptions strided;
+        strided.strided = true;
+        const auto sample = make_sample_step(id, {5, 48, 4, 2, 12, 40, 33, 9, 2, true}, strided);
+        QVERIFY2(sample, sample ? "" : sample.error().message.c_str());
+        StepCase found;
+        found.where.step = id;
+        auto runs =
+            run_step_on_all({reference, reference, truth, DType::bf16}, sample->args, **stream);
+        QVERIFY2(runs, runs ? "" : runs.error().message.c_str());
+        found.runs = std::move(*runs);
+        QTemporaryDir folder;
+        const std::filesystem::path repro(folder.filePath("repro").toStdString());
+        const Status writable = check_repro_folder(repro);
+        QVERIFY2(writable, why(writable));
+        const Status written = write_repro(found, Comparison(), repro);
+        QVERIFY2(written, why(written));
+        const QString folder_name = QString::fromStdString(repro.string());
+        // A right kernel, and one that leaves its outputs as they are.
+        const QString named = QString::fromStdString(kernel_function(id));
+        QFile nothing(folder_name + "/nothing.cpp");
+        QVERIFY(nothing.open(QIODevice::WriteOnly));
+        nothing.write(("#include \"lockstep_kernel.h\"\nint " + named + "(const " + named +
+                       "_args*) { return 0; }\n")
+                          .toUtf8());
+        nothing.close();
+        const QString plain = LOCKSTEP_SOURCE_DIR "/kernels/user/examples/plain.cpp";
+        for (const QString& source : {plain, nothing.fileName()}) {
+            QProcess process;
+            process.setProcessChannelMode(QProcess::MergedChannels);
+            process.setWorkingDirectory(folder_name);
+            process.start("g++", {"-std=c++11", "-Wall", "-Wextra", "-Werror", "-I", ".", "-o",
+                                  "repro", "repro.cpp", source});
+            QVERIFY(process.waitForFinished(240000));
+            QVERIFY2(process.exitCode() == 0, process.readAll());
+            process.start(folder_name + "/repro", QStringList());
+            QVERIFY(process.waitForFinished(60000));
+            const QByteArray said = process.readAll();
+            QVERIFY2(process.exitCode() == (source == plain ? 0 : 1), said);
+            QCOMPARE(said.contains("good"), source == plain);
+        }
+    }
+
+    void a_standalone_case_that_can_t_be_written_is_told() {
+        const Status writable = check_repro_folder("/nowhere/repro");
+        QVERIFY(!writable);
+        QVERIFY2(writable.error().message.find("/nowhere/repro") != std::string::npos,
+                 why(writable));
     }
 
     // Chosen for single steps, as the settings choose paths.

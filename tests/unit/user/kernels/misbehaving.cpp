@@ -66,7 +66,9 @@ int misbehave(const lockstep_attn_output_args* args) {
         char* const block = static_cast<char*>(malloc(64));
         volatile char* const before = block + sink - 8;
         for (int i = 0; i < 8; ++i) before[i] = 0x41;
-        free(block);
+        void* volatile freed_twice = block;
+        free(freed_twice);
+        free(freed_twice);
     }
     if (IS("past_end_little")) lockstep_store(&args->hidden_attn, end_of(args->hidden_attn), 1.0f);
     if (IS("past_end_far"))
