@@ -50,12 +50,12 @@ NoticeBar::NoticeBar(QWidget* parent)
     auto* grid = new QGridLayout(this);
     grid->setContentsMargins(unit * 3 / 4, unit / 2, unit / 2, unit / 2);
     grid->setHorizontalSpacing(unit / 2);
-    grid->addWidget(icon_, 0, 0, Qt::AlignTop);
+    grid->addWidget(icon_, 0, 0, Qt::AlignVCenter);
     grid->addWidget(summary_, 0, 1);
-    grid->addWidget(more_, 0, 2, Qt::AlignTop);
-    grid->addWidget(buttons_[1], 0, 3, Qt::AlignTop);
-    grid->addWidget(buttons_[0], 0, 4, Qt::AlignTop);
-    grid->addWidget(close_, 0, 5, Qt::AlignTop);
+    grid->addWidget(more_, 0, 2, Qt::AlignVCenter);
+    grid->addWidget(buttons_[1], 0, 3, Qt::AlignVCenter);
+    grid->addWidget(buttons_[0], 0, 4, Qt::AlignVCenter);
+    grid->addWidget(close_, 0, 5, Qt::AlignVCenter);
     grid->addWidget(details_, 1, 1);
     grid->setColumnStretch(1, 1);
     hide();
