@@ -21,6 +21,7 @@ struct AttentionVariation {
     bool heads_first = false;       // the caches' memory is read as [G, C, D]
     bool k_for_v = false;
     bool transposed = false;  // attn as [D, A]
+    double score_noise = 0;   // each score is off by so much of its products' sizes, up or down
 };
 
 // Where a head's rows lie in a cache.
@@ -57,9 +58,14 @@ void attend(const AttentionArgs& args, const AttentionVariation& variation, int6
     std::vector<double> scores(static_cast<size_t>(keys));
     double highest = -HUGE_VAL, total = 0;
     for (int64_t key = 0; key < keys; ++key) {
-        double dot = 0;
-        for (int64_t i = 0; i < head_dim; ++i)
-            dot += static_cast<double>(q[i]) * k.data[key * k.stride + i];
+        double dot = 0, sizes = 0;
+        for (int64_t i = 0; i < head_dim; ++i) {
+            const double one = static_cast<double>(q[i]) * k.data[key * k.stride + i];
+            dot += one;
+            sizes += std::abs(one);
+        }
+        const bool up = (key * 7 + head * 3 + row) % 4 < 2;
+        dot += (up ? variation.score_noise : -variation.score_noise) * sizes;
         scores[static_cast<size_t>(key)] = dot * variation.scale.value_or(args.scale);
         highest = std::max(highest, scores[static_cast<size_t>(key)]);
     }
@@ -73,8 +79,7 @@ void attend(const AttentionArgs& args, const AttentionVariation& variation, int6
     for (int64_t i = 0; i < head_dim; ++i) out[i] /= total;
 }
 
-Prediction predict(const DiagnosisCase& given, const AttentionVariation& variation,
-                   const Part& part) {
+Matrix outputs(const DiagnosisCase& given, const AttentionVariation& variation, const Part& part) {
     const auto& args = given.args_as<AttentionArgs>();
     const int64_t heads = args.q.shape[1], head_dim = args.q.shape[2];
     Matrix out(static_cast<int64_t>(part.rows.size()), heads * head_dim);
@@ -88,7 +93,32 @@ Prediction predict(const DiagnosisCase& given, const AttentionVariation& variati
                     own[static_cast<size_t>(i)];
         }
     });
+    return out;
+}
+
+// Rounding errors of the scores grow with them: what they make of the outputs, per row and head.
+std::vector<double> noise_of_scores(const DiagnosisCase& given, AttentionVariation variation,
+                                    const Part& part, const Matrix& plain) {
+    variation.score_noise = given.rounding();
+    Matrix off = outputs(given, variation, part);
+    const int64_t head_dim = given.args_as<AttentionArgs>().q.shape[2];
+    for (int64_t r = 0; r < off.rows; ++r) {
+        for (int64_t first = 0; first < off.columns; first += head_dim) {
+            double squares = 0;
+            for (int64_t c = first; c < first + head_dim; ++c)
+                squares += std::pow(off.row(r)[c] - plain.row(r)[c], 2);
+            std::fill_n(off.row(r) + first, head_dim,
+                        std::sqrt(squares / static_cast<double>(head_dim)));
+        }
+    }
+    return off.values;
+}
+
+Prediction predict(const DiagnosisCase& given, const AttentionVariation& variation,
+                   const Part& part) {
+    Matrix out = outputs(given, variation, part);
     Prediction made;
+    if (variation.scale) made.noise.push_back(noise_of_scores(given, variation, part, out));
     made.taps.push_back(std::move(out.values));
     return made;
 }
@@ -102,15 +132,14 @@ void add(const DiagnosisCase& given, Hypotheses& into, std::string cause, std::s
                     }});
 }
 
-double squared_error(const DiagnosisCase& given, const Part& part, const Prediction& prediction,
+double squared_error(const DiagnosisCase& given, const Part& part, const Matrix& expected,
                      int64_t first_column, int64_t last_column) {
     const TapValues& attn = given.taps()[0];
     double sum = 0;
     for (size_t r = 0; r < part.rows.size(); ++r) {
         for (int64_t c = first_column; c < last_column; ++c) {
             const double off =
-                prediction
-                    .taps[0][r * static_cast<size_t>(attn.columns()) + static_cast<size_t>(c)] -
+                expected.row(static_cast<int64_t>(r))[c] -
                 attn.candidate[static_cast<size_t>(part.rows[r] * attn.columns() + c)];
             sum += std::isfinite(off) ? off * off : 0;
         }
@@ -134,7 +163,7 @@ void add_scales(const DiagnosisCase& given, Hypotheses& into) {
     const auto misfit = [&](double log_scale) {
         AttentionVariation variation;
         variation.scale = std::exp(log_scale);
-        return squared_error(given, part, predict(given, variation, part), 0,
+        return squared_error(given, part, outputs(given, variation, part), 0,
                              given.taps()[0].columns());
     };
     const double own = std::log(args.scale);
@@ -185,7 +214,7 @@ std::vector<int64_t> fitted_key_heads(const DiagnosisCase& given) {
     for (int64_t group = 0; group < groups; ++group) {
         AttentionVariation variation;
         variation.key_head.assign(static_cast<size_t>(heads), group);
-        const Prediction made = predict(given, variation, part);
+        const Matrix made = outputs(given, variation, part);
         for (int64_t head = 0; head < heads; ++head) {
             const auto at = static_cast<size_t>(head);
             const double misfit =

@@ -46,6 +46,11 @@ struct Part {
 // is as truth has it. NaN: not written.
 struct Prediction {
     std::vector<std::vector<double>> taps;
+    // Expected size of what the fault adds to the noise of each element; empty: nothing.
+    std::vector<std::vector<double>> noise;
+    // Sums are rounded on the way: where one is all but halfway between two values, a path may
+    // round to the other, and a few elements are then apart by more than noise.
+    bool flips = false;
 };
 
 class DiagnosisCase {

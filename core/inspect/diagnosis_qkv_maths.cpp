@@ -139,6 +139,8 @@ Prediction predict_qkv(const DiagnosisCase& given, const QkvVariation& variation
         } else {
             x = rows_of(qkv_before_rope(given)[which], part.rows);
         }
+        if (variation.linear[which] && variation.linear[which]->sum.rounding != Sum::Rounding::none)
+            made.flips = true;
         if (rope.on[which]) rotate_rows(given, rope, part.rows, x);
         const size_t place = swapped ? 3 - which : which;
         made.taps[given.tap_index(names[place])] = std::move(x.values);

@@ -55,6 +55,7 @@ Prediction predict(const DiagnosisCase& given, const ResidualVariation& variatio
                             variation.residual * static_cast<double>(residual[c]);
     }
     Prediction made;
+    made.flips = linear.sum.rounding != Sum::Rounding::none;
     made.taps.push_back(std::move(out.values));
     return made;
 }

@@ -14,10 +14,10 @@ double rms_limit(double count) {
 }
 // Few elements say little; the largest is judged with all others.
 constexpr double few = 16;
-// A reproduction that leaves this much or less of the error may be worse than the floor: the fault
+// A reproduction that leaves next to nothing of the error may be worse than the floor: the fault
 // may add roundings of its own.
-constexpr double small_rest = 0.005;
-constexpr double small_rest_misfit = 2.5;
+constexpr double small_rest = 0.005, small_rest_misfit = 2.5;
+constexpr double tiny_rest = 1e-4, tiny_rest_misfit = 8;
 // The candidate is at a hypothesis, and neither between it and truth nor beyond it.
 constexpr double at_least = 0.85, at_most = 1.15;
 // In units of noise: below it two outputs can't be told apart.
@@ -35,16 +35,34 @@ struct Sums {
     }
 };
 
+const std::vector<double> nothing;
+
+// A prediction of one tap.
+struct Foretold {
+    const std::vector<double>& values;
+    const std::vector<double>& noise;
+    bool flips = false;
+
+    static Foretold of(const Prediction& prediction, size_t tap) {
+        return {tap < prediction.taps.size() ? prediction.taps[tap] : nothing,
+                tap < prediction.noise.size() ? prediction.noise[tap] : nothing, prediction.flips};
+    }
+};
+// Of the elements of a tap so many may be rounded to the other side, by so much of their magnitude.
+constexpr double flip = 5;  // times the noise
+constexpr double most_flips = 0.05, largest_flip = 0x1p-5;
+
 // Expected size of an honest error of an element of a hypothesis: noise grows with the outputs.
 class Expected {
   public:
     Expected(const DiagnosisCase& given, const TapValues& tap, const Part& part,
-             const std::vector<double>& values)
-        : given_(given), tap_(tap), part_(part), values_(values) {}
+             const Foretold& foretold)
+        : given_(given), tap_(tap), part_(part), values_(foretold.values), noise_(foretold.noise) {}
 
     // Moves on to a row's piece of columns [first, last) of the part.
     void begin(int64_t row_index, int64_t first, int64_t last) {
         growth_ = 1;
+        magnitude_ = 0;
         if (values_.empty()) return;
         double truth = 0, own = 0;
         const int64_t row = part_.rows[static_cast<size_t>(row_index)];
@@ -57,21 +75,29 @@ class Expected {
             own += h * h;
         }
         if (truth > 0 && own > truth) growth_ = std::sqrt(own / truth);
+        magnitude_ = std::sqrt(own / static_cast<double>(last - first));
     }
+    double magnitude() const { return magnitude_; }
     size_t at(int64_t row, int64_t c) const {
         return static_cast<size_t>(row * tap_.columns() + part_.column(c));
     }
-    double operator()(size_t index, double value) const {
-        const double size = std::hypot(growth_ * tap_.noise[index], given_.rounding() * value);
-        return std::max(size, 1e-30);
+    // own: the element's place in the prediction.
+    double operator()(size_t index, size_t own, double value) const {
+        const double added = noise_.empty() ? 0 : noise_[own];
+        return std::max(std::hypot(growth_ * tap_.noise[index], given_.rounding() * value, added),
+                        1e-30);
+    }
+    double at_truth(size_t index) const {
+        return std::max<double>(
+            std::hypot(growth_ * tap_.noise[index], given_.rounding() * tap_.truth[index]), 1e-30);
     }
 
   private:
     const DiagnosisCase& given_;
     const TapValues& tap_;
     const Part& part_;
-    const std::vector<double>& values_;
-    double growth_ = 1;
+    const std::vector<double>&values_, &noise_;
+    double growth_ = 1, magnitude_ = 0;
 };
 
 // An element that is not finite counts as an error of so many times the noise.
@@ -91,15 +117,16 @@ void add_non_finite(double candidate, double own, bool can_run, TapScore& result
 }
 
 TapScore score_tap(const DiagnosisCase& given, const Part& part, const TapValues& tap,
-                   const std::vector<double>& values) {
+                   const Foretold& foretold) {
+    const std::vector<double>& values = foretold.values;
     TapScore result;
-    Expected expected(given, tap, part, values);
+    Expected expected(given, tap, part, foretold);
     const int64_t width = part.width(tap), tile = tap.tile();
     const auto rows = static_cast<int64_t>(part.rows.size());
     Sums whole;
     std::vector<Sums> by_row(static_cast<size_t>(rows));
     std::vector<Sums> by_tile(static_cast<size_t>((width + tile - 1) / tile));
-    double largest = 0;
+    double largest = 0, flipped = 0;
     for (int64_t r = 0; r < rows; ++r) {
         for (int64_t first = 0; first < width; first += tile) {
             const int64_t last = std::min(first + tile, width);
@@ -108,18 +135,22 @@ TapScore score_tap(const DiagnosisCase& given, const Part& part, const TapValues
                 const size_t i = expected.at(part.rows[static_cast<size_t>(r)], c);
                 const double candidate = tap.candidate[i];
                 const double truth = tap.truth[i];
-                const double own =
-                    values.empty() ? truth : values[static_cast<size_t>(r * width + c)];
+                const auto at = static_cast<size_t>(r * width + c);
+                const double own = values.empty() ? truth : values[at];
                 if (!std::isfinite(truth)) continue;
                 if (!std::isfinite(candidate) || !std::isfinite(own)) {
                     add_non_finite(candidate, own, given.can_run(), result);
                     continue;
                 }
-                const double size = expected(i, own);
-                const double z = (candidate - own) / size;
-                const double at_truth = expected(i, 0);
+                const double z = (candidate - own) / expected(i, at, own);
+                const double at_truth = expected.at_truth(i);
                 const double error = (candidate - truth) / at_truth;
                 const double effect = (own - truth) / at_truth;
+                if (foretold.flips && std::abs(z) > flip &&
+                    std::abs(candidate - own) <= largest_flip * expected.magnitude()) {
+                    flipped += 1;
+                    continue;
+                }
                 result.error += error * error;
                 result.effect += effect * effect;
                 result.along += error * effect;
@@ -137,13 +168,15 @@ TapScore score_tap(const DiagnosisCase& given, const Part& part, const TapValues
     result.misfit = std::max(whole.misfit(), largest / max_limit);
     for (const Sums& row : by_row) result.misfit = std::max(result.misfit, row.misfit());
     for (const Sums& column : by_tile) result.misfit = std::max(result.misfit, column.misfit());
-    if (result.unexplained_non_finite > 0) result.misfit = HUGE_VAL;
+    if (result.unexplained_non_finite > 0 || flipped > most_flips * (whole.count + flipped))
+        result.misfit = HUGE_VAL;
     return result;
 }
 
 bool reproduced(double misfit, double error, double residual) {
     if (misfit <= 1) return true;
-    return misfit <= small_rest_misfit && residual <= small_rest * error;
+    return (misfit <= small_rest_misfit && residual <= small_rest * error) ||
+           (misfit <= tiny_rest_misfit && residual <= tiny_rest * error);
 }
 
 bool on_the_line(double along, double effect) {
@@ -209,12 +242,9 @@ bool Score::fits() const {
 
 Score score(const DiagnosisCase& given, const Part& part, const Prediction& prediction) {
     Score result;
-    static const std::vector<double> as_truth;
-    for (size_t tap = 0; tap < given.taps().size(); ++tap) {
-        const bool changed = tap < prediction.taps.size();
+    for (size_t tap = 0; tap < given.taps().size(); ++tap)
         result.taps.push_back(
-            score_tap(given, part, given.taps()[tap], changed ? prediction.taps[tap] : as_truth));
-    }
+            score_tap(given, part, given.taps()[tap], Foretold::of(prediction, tap)));
     return result;
 }
 
@@ -228,9 +258,9 @@ bool separates(const DiagnosisCase& given, const Part& part, const Prediction& n
     for (size_t t = 0; t < given.taps().size(); ++t) {
         const TapValues& tap = given.taps()[t];
         const int64_t width = part.width(tap);
-        static const std::vector<double> as_truth;
-        const auto& first = t < nearer.taps.size() ? nearer.taps[t] : as_truth;
-        const auto& second = t < other.taps.size() ? other.taps[t] : as_truth;
+        const Foretold near = Foretold::of(nearer, t);
+        const auto& first = near.values;
+        const auto& second = Foretold::of(other, t).values;
         if (first.empty() && second.empty()) continue;
         for (size_t r = 0; r < part.rows.size(); ++r) {
             for (int64_t c = 0; c < width; ++c) {
@@ -242,8 +272,10 @@ bool separates(const DiagnosisCase& given, const Part& part, const Prediction& n
                 if (std::isfinite(a) != std::isfinite(b)) return true;
                 const double candidate = tap.candidate[i];
                 if (!std::isfinite(a) || !std::isfinite(candidate)) continue;
+                const double added = near.noise.empty() ? 0 : near.noise[own];
                 const double size = std::max(
-                    std::hypot(static_cast<double>(tap.noise[i]), given.rounding() * a), 1e-30);
+                    std::hypot(static_cast<double>(tap.noise[i]), given.rounding() * a, added),
+                    1e-30);
                 apart += (b - a) * (b - a) / (size * size);
                 along += (candidate - a) * (b - a) / (size * size);
             }
