@@ -3,6 +3,8 @@
 // every layer and pass, and change nothing.
 #include <QtTest>
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "core/inspect/probe.h"
 #include "tests/support/tiny_model.h"
@@ -116,6 +118,76 @@ class TestProbe : public QObject {
         };
         QVERIFY(hidden(0) != hidden(1));
         QVERIFY(hidden(1) != hidden(2));
+    }
+
+    // Hooks that saw the first call only, or every call as the first: the same token in each pass,
+    // and no two passes look alike where the cache plays a part.
+    void the_same_token_again_is_another_pass() {
+        const KernelPath& path = *find_kernel_path(DeviceKind::cpu, "fused");
+        const auto own = session();
+        const auto recorder = probe({3, 4, 1}, path);
+        for (int pass = 0; pass <= 4; ++pass) {
+            recorder->begin_pass(pass);
+            const std::vector<int32_t> ids = pass == 0 ? some_ids(3) : std::vector<int32_t>{65};
+            QVERIFY(Forward::run(*own, path, ids, {nullptr, recorder.get(), false}).has_value());
+        }
+        std::set<std::vector<float>> hidden, k, logits;
+        for (int pass = 1; pass <= 4; ++pass) {
+            hidden.insert(values(recorder->find(pass, 2, StepId::down, "hidden")->tensor));
+            k.insert(values(recorder->find(pass, 0, StepId::qkv, "k")->tensor));
+            logits.insert(values(recorder->find(pass, 3, StepId::logits, "logits")->tensor));
+        }
+        QCOMPARE(hidden.size(), size_t{4});
+        QCOMPARE(k.size(), size_t{4});
+        QCOMPARE(logits.size(), size_t{4});
+        QCOMPARE(recorder->records().size(), size_t{5 * (1 + 3 * 7 + 1)});
+    }
+
+    // Strided outputs that were kept as if they were dense, and views whose memory was used again.
+    void a_step_is_kept_as_what_it_meant_at_that_moment_data() {
+        QTest::addColumn<StepId>("step");
+        QTest::addColumn<bool>("strided");
+        for (int i = 0; i < step_count; ++i) {
+            const auto step = static_cast<StepId>(i);
+            for (const bool strided : {false, true}) {
+                const std::string row =
+                    std::string(step_name(step)) + (strided ? " strided" : " dense");
+                QTest::newRow(row.c_str()) << step << strided;
+            }
+        }
+    }
+    void a_step_is_kept_as_what_it_meant_at_that_moment() {
+        QFETCH(StepId, step);
+        QFETCH(bool, strided);
+        const ModelConfig& config = model_->config;
+        StepShape shape;
+        shape.rows = 5;
+        shape.first_row = 3;
+        shape.hidden_size = config.hidden_size;
+        shape.num_attention_heads = config.num_attention_heads;
+        shape.num_key_value_heads = config.num_key_value_heads;
+        shape.head_dim = config.head_dim;
+        shape.intermediate_size = config.intermediate_size;
+        shape.vocab_size = config.vocab_size;
+        SampleOptions options;
+        options.strided = strided;
+        const KernelPath& path = *find_kernel_path(DeviceKind::cpu, "reference");
+        const auto sample = make_sample_step(step, shape, options);
+        QVERIFY2(sample.has_value(), sample ? "" : sample.error().message.c_str());
+        const auto stream = cpu_device().make_stream(1);
+        QVERIFY(run_step(path, sample->args, **stream).has_value());
+        const auto recorder = probe({5, 0, 5}, path);
+        QVERIFY(recorder->after_step(sample->args, true, **stream).has_value());
+        std::map<std::string, std::vector<float>> meant;
+        for (const NamedTensor& tap : step_taps(sample->args, true))
+            meant[std::string(tap.name)] = values(tap.tensor);
+        for (const Buffer& buffer : sample->buffers)
+            std::memset(buffer.data(), 0x55, buffer.bytes());
+        QCOMPARE(recorder->records().size(), meant.size());
+        for (const TapRecord& record : recorder->records()) {
+            QVERIFY(record.tensor.contiguous());
+            QCOMPARE(values(record.tensor), meant[record.tap]);
+        }
     }
 
     void batches_of_a_prefill_are_joined() {
