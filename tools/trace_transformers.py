@@ -107,6 +107,15 @@ class Hooks:
         handle = module.register_forward_hook(lambda _, __, output: keep(output))
         self.undo.append(handle.remove)
 
+    def after_norm(self, module, keep):
+        """A norm whose work somebody moved into another kernel passes its input on: not recorded."""
+        def hook(_, arguments, output):
+            given, made = only_tensor(arguments), first_tensor(output)
+            if given is None or given.data_ptr() != made.data_ptr():
+                keep(output)
+
+        self.undo.append(module.register_forward_hook(hook).remove)
+
     def before(self, module, keep):
         def hook(_, arguments):
             tensor = only_tensor(arguments)
@@ -128,9 +137,9 @@ class Hooks:
         self.after(layer, keep("hidden"))
         attention, mlp = layer.self_attn, layer.mlp
         for parent, name, place, what in [
-            (layer, "input_layernorm", self.after, "normed"),
+            (layer, "input_layernorm", self.after_norm, "normed"),
             (layer, "post_attention_layernorm", self.before, "hidden_attn"),
-            (layer, "post_attention_layernorm", self.after, "normed_attn"),
+            (layer, "post_attention_layernorm", self.after_norm, "normed_attn"),
             (attention, "q_proj", self.after, "q_pre_rope"),
             (attention, "k_proj", self.after, "k_pre_rope"),
             (attention, "v_proj", self.after, "v"),
@@ -155,8 +164,10 @@ class Hooks:
     def hook_attention_functions(self, attention):
         """q after RoPE is nobody's output. It is given to the attention function, and comes out of
         apply_rotary_pos_emb; which of them a layer calls depends on its version and on what it is
-        set to. Both are wrapped wherever the layer's classes look them up; the attention function
-        is called later and has the last word."""
+        set to. Both are wrapped wherever the layer's classes look them up, and PyTorch's own attention
+        for layers that call that; what is called last has the last word."""
+        self.replace(torch.nn.functional, "scaled_dot_product_attention",
+                     self.watch_sdpa(torch.nn.functional.scaled_dot_product_attention))
         modules = {sys.modules.get(cls.__module__) for cls in type(attention).__mro__}
         for module in modules - {None}:
             if hasattr(module, "apply_rotary_pos_emb"):
@@ -182,6 +193,16 @@ class Hooks:
             rotated = rotate(q, k, *args, **kwargs)
             self.keep_query(rotated[0])
             return rotated
+
+        return watched
+
+    def watch_sdpa(self, attend):
+        heads, head_dim = self.recorder.by_heads["q"]
+
+        def watched(query, *args, **kwargs):
+            if query.dim() == 4 and query.shape[:2] == (1, heads) and query.shape[3] == head_dim:
+                self.keep_query(query)
+            return attend(query, *args, **kwargs)
 
         return watched
 
@@ -371,7 +392,9 @@ def main():
                         if os.path.exists(options.model) else options.model).name
     missing = trace(model, prompt_ids_of(options), options.out, steps, forced, name, path)
     for tensor, layers in missing.items():
-        where = "" if layers == [""] else f" of layers {', '.join(map(str, layers))}"
+        every = layers == list(range(len(model.model.layers)))
+        where = " of every layer" if every else f" of layers {', '.join(map(str, layers))}"
+        where = "" if layers == [""] else where
         print(f"not seen: {tensor}{where}", file=sys.stderr)
 
 

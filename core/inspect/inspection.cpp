@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inspect/inspection.h"
 
+#include "core/inspect/trace.h"
+
 namespace lockstep {
 namespace {
 
@@ -47,6 +49,23 @@ Diagnosis not_diagnosed(const Error& error) {
     return diagnosis;
 }
 
+// Faults that differ in what the trace does not have can't be told apart.
+void doubt_what_a_trace_lacks(const Trace& trace, const StepCase& step, Diagnosis& diagnosis) {
+    std::string lacks;
+    for (const NamedTensor& tap : step_taps(step.runs.candidate.args, false)) {
+        if (!trace.find(step.where.pass, step.where.layer, step.where.step, tap.name))
+            lacks += (lacks.empty() ? "" : ", ") + std::string(tap.name);
+    }
+    if (lacks.empty()) return;
+    for (Cause& cause : diagnosis.causes) {
+        if (cause.confidence == "high") cause.confidence = "ambiguous";
+        cause.evidence +=
+            (cause.evidence.empty() ? "" : " ") + ("The trace lacks " + lacks +
+                                                   " of this step: a cause that is wrong "
+                                                   "there too can't be told from this one.");
+    }
+}
+
 }  // namespace
 
 Result<Inspection> inspect(const CompareRequest& request) {
@@ -63,6 +82,7 @@ Result<Inspection> inspect(const CompareRequest& request) {
         return tl::unexpected<Error>(std::move(diagnosis).error());
     // The comparison stands, whatever became of its diagnosis.
     result.diagnosis = diagnosis ? std::move(*diagnosis) : not_diagnosed(diagnosis.error());
+    if (request.trace) doubt_what_a_trace_lacks(*request.trace, *result.step, *result.diagnosis);
     return result;
 }
 

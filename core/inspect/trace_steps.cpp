@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/inspect/tap_comparison.h"
+
 namespace lockstep {
 namespace {
 
@@ -83,8 +85,8 @@ Result<StepRuns> TraceSteps::run(const StepArgs& own, Stream& stream) {
         LOCKSTEP_TRY(make_cache(truth_, *qkv));
     }
     LOCKSTEP_TRY(give_inputs(truth_, inputs, memory));
-    LOCKSTEP_ASSIGN(runs.candidate, candidate(inputs));
     LOCKSTEP_ASSIGN(runs.reference, run_side(floor_, own, stream));
+    LOCKSTEP_ASSIGN(runs.candidate, candidate(inputs, runs.reference));
     LOCKSTEP_ASSIGN(runs.truth, run_side(truth_, own, stream));
     std::sort(computed_.begin(), computed_.end());
     computed_.erase(std::unique(computed_.begin(), computed_.end()), computed_.end());
@@ -185,7 +187,7 @@ Status TraceSteps::keep_cache_rows(Side& side, const QkvArgs& ran) {
 
 // The step as the trace has it: inputs and outputs in the dtype that they are stored in, so that
 // nothing is rounded once more.
-Result<SampleStep> TraceSteps::candidate(const StepArgs& inputs) {
+Result<SampleStep> TraceSteps::candidate(const StepArgs& inputs, const SampleStep& reference) {
     const int layer = step_context(inputs).layer;
     const StepId step = step_id(inputs);
     DType dtype = request_.model->dtype;
@@ -194,11 +196,17 @@ Result<SampleStep> TraceSteps::candidate(const StepArgs& inputs) {
         if (found && tap.name != "logits" && *found->dtype != dtype) dtype = DType::f32;
     }
     LOCKSTEP_ASSIGN(SampleStep made, clone_step(inputs, dtype));
+    const std::vector<NamedTensor> by_reference = taps_of(*floor_.path, reference.args);
     for (const NamedTensor& tap : step_taps(made.args, true)) {
         Buffer buffer;
         LOCKSTEP_ASSIGN(const Tensor found,
                         stored(layer, step, tap.name, tap.tensor.shape[0], buffer));
-        if (found.defined()) copy_values(found, tap.tensor);
+        const Tensor* const instead = tap_of(by_reference, tap.name);
+        if (found.defined()) {
+            copy_values(found, tap.tensor);
+        } else if (instead) {
+            copy_values(*instead, tap.tensor);
+        }
     }
     return made;
 }

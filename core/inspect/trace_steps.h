@@ -24,7 +24,7 @@ class TraceSteps {
     void begin(int pass, int64_t first_row, int64_t rows);
     // own: the step as the reference runs it when it feeds itself; its weights, constants and sizes
     // are taken, none of its activations. The candidate's outputs are the trace's; those that the
-    // trace lacks are NaN.
+    // trace lacks are the reference's, so that they are no error of anybody.
     Result<StepRuns> run(const StepArgs& own, Stream& stream);
     // Inputs of the last step that the trace lacks.
     const std::vector<std::string>& computed_inputs() const { return computed_; }
@@ -59,7 +59,7 @@ class TraceSteps {
     Status keep_cache_rows(Side& side, const QkvArgs& ran);
     Status keep_output(Side& side, const StepArgs& ran);
     Status make_cache(Side& side, const QkvArgs& args);
-    Result<SampleStep> candidate(const StepArgs& inputs);
+    Result<SampleStep> candidate(const StepArgs& inputs, const SampleStep& reference);
 
     const CompareRequest& request_;
     const Trace& trace_;
