@@ -6,11 +6,13 @@
 #include <iomanip>
 #include <iostream>
 #include <numeric>
+#include <optional>
 
 #include "app/common.h"
 #include "app/words.h"
-#include "core/run/answer.h"
 #include "core/base/random.h"
+#include "core/inspect/candidate.h"
+#include "core/run/answer.h"
 #include "kernels/cpu/bandwidth.h"
 #include "kernels/cpu/cpu_stream.h"
 
@@ -29,7 +31,10 @@ Options bench_options() {
             "the same run. Without --path: fused, and reference beside it.",
             {
                 {"model", "M", "a catalogue name (see lockstep models), a GGUF file or a folder"},
-                {"path", "NAME", "measure one path only: " + known_paths()},
+                {"path", "NAME",
+                 "measure one path only: " + known_paths() +
+                     ", or a kernel of yours,\n"
+                     "./my_kernel.so, unchecked"},
                 {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
                 {"prompt-tokens", "N", "rows of the prefill (default 512)"},
                 {"tokens", "N", "tokens decoded after it (default 128)"},
@@ -157,7 +162,9 @@ void print(const OrderedJson& path) {
               << path["prefill"]["tokens"] << '\n';
 }
 
-std::vector<Measured> wanted_paths(const Options& options) {
+// own: a user's kernels, where those are wanted.
+std::vector<Measured> wanted_paths(const Options& options, const KernelPath* own) {
+    if (own) return {{own, {}, {}}};
     if (options.has("path"))
         return {{find_kernel_path(DeviceKind::cpu, options.text("path")), {}, {}}};
     std::vector<Measured> paths;
@@ -181,7 +188,12 @@ Status bench(const Options& options) {
     LOCKSTEP_ASSIGN(const int64_t prompt_tokens, options.integer("prompt-tokens", 512, 1, 1 << 24));
     LOCKSTEP_ASSIGN(const int64_t tokens, options.integer("tokens", 128, 1, 1 << 24));
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
-    if (options.has("path")) LOCKSTEP_TRY(path_option(options, ""));
+    std::optional<UserKernel> own;  // in this process: that is what is measured
+    if (const auto user = user_kernel_name(options.text("path"))) {
+        LOCKSTEP_ASSIGN(own, open_user_kernel_in_process(user->file, user->base));
+    } else if (options.has("path")) {
+        LOCKSTEP_TRY(path_option(options, ""));
+    }
     LoadOptions load;
     LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));
     LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
@@ -192,7 +204,7 @@ Status bench(const Options& options) {
     LOCKSTEP_ASSIGN(const std::unique_ptr<Session> session,
                     Session::create(model, device, settings.threads, load.context));
 
-    std::vector<Measured> paths = wanted_paths(options);
+    std::vector<Measured> paths = wanted_paths(options, own ? &own->path : nullptr);
     Bench run(*session, random_prompt(prompt_tokens, model->config.vocab_size), tokens);
     LOCKSTEP_TRY(run.run(paths));
 

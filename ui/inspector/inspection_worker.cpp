@@ -170,7 +170,9 @@ Result<CompareRequest> InspectionWorker::prepareRequest(const std::shared_ptr<co
         texts.push_back(std::move(prepared.text));
     }
     compare.decode_steps = request.decode_steps;
-    LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(request.candidate, DeviceKind::cpu, model));
+    CandidateSpec spec = request.candidate;
+    spec.isolation.cancelled = [this] { return cancel_.load(); };  // even in an endless loop
+    LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(spec, DeviceKind::cpu, model));
     compare.candidate = std::move(candidate.path);
     compare.candidate.name = candidate.name;
     compare.trace = candidate.trace;

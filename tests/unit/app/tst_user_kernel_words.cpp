@@ -128,6 +128,19 @@ class TestUserKernelWords : public QObject {
         QVERIFY2(insisted.err.contains("runs in a process of its own"), insisted.err);
     }
 
+    void its_speed_is_measured() {
+        const QString json = folder_.filePath("bench.json");
+        const Ran ran = run({"bench", "--model", model_, "--prompt-tokens", "5", "--tokens", "2",
+                             "--path", kernel("misbehaving-none"), "--json", json});
+        QVERIFY2(ran.status == 0, ran.err);
+        QFile file(json);
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        QCOMPARE(QJsonDocument::fromJson(file.readAll())["path"].toString(),
+                 QStringLiteral("misbehaving-none.so"));
+        const Ran missing = run({"bench", "--model", model_, "--path", "./nowhere.so"});
+        QVERIFY2(missing.status == 2 && missing.err.contains("No such file"), missing.err);
+    }
+
     // It crashes in the middle of an answer, and the chat goes on.
     void a_conversation_outlives_it() {
         QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
