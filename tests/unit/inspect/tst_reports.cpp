@@ -152,10 +152,15 @@ class TestReports : public QObject {
     void a_diagnosis_is_shown_with_its_evidence() {
         Inspection inspection = inspect_wrong_k(true);
         Diagnosis diagnosis;
-        diagnosis.causes = {
-            {"k_bias_dropped", {{"layer", "1"}}, 0.9999, 0.4, "high", "without <b> it fits"}};
+        diagnosis.causes = {{"k_bias_dropped",
+                             {{"layer", "1"}},
+                             0.9999,
+                             0.4,
+                             "high",
+                             "k's bias is dropped",
+                             "without <b> it fits"}};
         diagnosis.excluded = {{"rope_missing", 0.02}};
-        diagnosis.pattern = {"all", "0", "every 16th", "mixed", 1.5};
+        diagnosis.pattern = {"k", "all", "0", "every 16th", "mixed", "", 1.5};
         inspection.diagnosis = diagnosis;
         const QString html = QString::fromStdString(html_report(inspection, {"Hello"}));
         for (const char* part : {"k_bias_dropped", "99.99%", "without &lt;b&gt; it fits",
@@ -181,6 +186,7 @@ class TestReports : public QObject {
         QCOMPARE(found->worst[1].channel, int64_t{1});
         QCOMPARE(found->map.cells[2 * 6 + 3], 0.5);
         QCOMPARE(found->map.largest, 0.5);
+        QCOMPARE(found->floor_map.cells[3 * 6 + 2], 0.0625);
         const ErrorHistogram& histogram = found->histogram;
         QCOMPARE(histogram.candidate_exact, int64_t{22});
         QCOMPARE(histogram.first_exponent, -4);
