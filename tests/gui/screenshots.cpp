@@ -10,6 +10,11 @@
 
 #include "tests/gui/window_fixture.h"
 #include "ui/help_dialog.h"
+#include "ui/inspector/drill_down_view.h"
+#include "ui/inspector/inspector_dock.h"
+#include "ui/inspector/inspector_panel.h"
+#include "ui/inspector/run_bar.h"
+#include "ui/inspector/tap_detail_view.h"
 #include "ui/models/model_picker.h"
 #include "ui/models/start_page.h"
 #include "ui/progress_strip.h"
@@ -71,6 +76,19 @@ void shootWithoutModel(Camera& camera, ThemeChoice theme) {
     camera.shoot(&window, "start-narrow");
 }
 
+// Beside the chat; its own states are screenshots_inspector's.
+void shootInspector(Camera& camera, MainWindow& window) {
+    window.resize(1360, 860);
+    window.findChild<QAction*>("inspector")->trigger();
+    InspectorPanel* panel = window.inspector()->panel();
+    panel->bar()->plant({"k_output_scaled", 7});
+    panel->run();
+    (void)QTest::qWaitFor([&] { return !panel->bar()->isRunning(); }, answer_ms);
+    (void)QTest::qWaitFor([&] { return panel->drillDown()->detail()->detail(); }, answer_ms);
+    camera.shoot(&window, "inspector-in-window");
+    window.findChild<QAction*>("inspector")->trigger();
+}
+
 void shootWithModel(Camera& camera, ThemeChoice theme, const QString& model) {
     WindowFixture fixture;
     MainWindow& window = fixture.open();
@@ -95,6 +113,7 @@ void shootWithModel(Camera& camera, ThemeChoice theme, const QString& model) {
     window.chat()->send("What is the capital of France, and what is it known for?");
     waitAnswered(window);
     camera.shoot(&window, "finished");
+    shootInspector(camera, window);
     window.resize(560, 480);
     camera.shoot(&window, "finished-narrow");
     window.resize(1000, 720);

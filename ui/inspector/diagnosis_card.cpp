@@ -17,6 +17,8 @@
 namespace lockstep {
 namespace {
 
+using Parameters = decltype(Cause::parameters);
+
 QString fromStd(const std::string& text) {
     return QString::fromStdString(text);
 }
@@ -40,10 +42,9 @@ QString causeText(const Cause& cause) {
         said << fromStd(cause.what);
     else if (fault)
         said << toText(fault->summary);
-    for (const auto& [name, value] : cause.parameters)
+    for (const auto& [name, value] : cause.what.empty() ? cause.parameters : Parameters())
         said << QStringLiteral("%1 = %2").arg(fromStd(name), fromStd(value));
-    QString text = said.join(QStringLiteral("; "));
-    if (!text.isEmpty()) text[0] = text[0].toUpper();
+    const QString text = said.join(QStringLiteral("; "));
     return DiagnosisCard::tr(
                "%1. It explains %2 of the error; the next best fault explains %3. "
                "Confidence: %4.")
@@ -183,7 +184,7 @@ void DiagnosisCard::showDiagnosis(const Diagnosis& diagnosis) {
     QStringList evidence;
     for (const Cause& cause : diagnosis.causes)
         if (!cause.evidence.empty()) evidence << fromStd(cause.evidence);
-    evidence_->setText(evidence.join(QLatin1Char('\n')));
+    evidence_->setText(tr("Evidence: %1").arg(evidence.join(QLatin1Char('\n'))));
     evidence_->setVisible(!evidence.isEmpty());
     pattern_->setText(patternText(diagnosis.pattern));
     pattern_->show();
@@ -199,8 +200,9 @@ void DiagnosisCard::fillExcluded(const Diagnosis& diagnosis) {
         const FaultInfo* fault = find_fault(cause.cause);
         auto* share = new QStandardItem(shareText(cause.explained));
         share->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
-        excluded_model_->appendRow({new QStandardItem(fromStd(cause.cause)), share,
-                                    new QStandardItem(fault ? toText(fault->summary) : QString())});
+        auto* summary = new QStandardItem(fault ? toText(fault->summary) : QString());
+        summary->setToolTip(summary->text());
+        excluded_model_->appendRow({new QStandardItem(fromStd(cause.cause)), share, summary});
     }
     const bool any = !diagnosis.excluded.empty();
     excluded_title_->setVisible(any);

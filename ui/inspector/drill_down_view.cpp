@@ -9,6 +9,7 @@
 
 #include "ui/inspector/figure_table.h"
 #include "ui/inspector/figures.h"
+#include "ui/inspector/segments.h"
 #include "ui/inspector/tap_detail_view.h"
 #include "ui/inspector/tap_table_model.h"
 #include "ui/theme/labels.h"
@@ -79,7 +80,11 @@ void DrillDownView::setRun(SharedRun run) {
     ask_soon_.stop();
     taps_->setLayer({});
     heading_->clear();
-    detail_->setMessage(tr("Click a point of the plot, or walk it with the arrow keys."));
+    table_->hide();
+    detail_->setMessage(
+        tr("Click a point of the plot, or walk it with the arrow keys, to look into "
+           "that layer."));
+    detail_->views()->hide();
 }
 
 QString DrillDownView::heading() const {
@@ -104,6 +109,7 @@ void DrillDownView::showPoint(const PlotPoint& point, std::optional<size_t> pass
     pass_ = pass;
     has_layer_ = true;
     if (!same) taps_->setLayer(*layer);
+    table_->show();
     heading_->setText(layerText(layer_, layersOf(comparison)));
     // The tensor that the plot tells of; of the first divergence, the one that it names.
     const auto& first = comparison.first;
@@ -130,6 +136,7 @@ void DrillDownView::showTap(int row) {
     heading_->setText(placeText(*wanted_, comparison, layersOf(comparison)));
     if (isOpen(*wanted_)) return look();
     detail_->setMessage(tr("Opening the step…"));
+    detail_->views()->show();
     ask_soon_.start();
 }
 
@@ -172,6 +179,7 @@ void DrillDownView::takeDetail() {
     if (!wanted_ || !isOpen(*wanted_)) return;
     const Looked looked = looking_.result();
     if (looked.step != step_ || looked.tensor != wanted_->tensor) return look();
+    detail_->views()->show();
     if (looked.detail) return detail_->setDetail(looked.detail);
     detail_->setMessage(tr("Not every path puts out %1.").arg(toText(wanted_->tensor)));
 }

@@ -2,6 +2,7 @@
 #include "ui/inspector/flow_layout.h"
 
 #include <QWidget>
+#include <utility>
 
 namespace lockstep {
 
@@ -23,7 +24,8 @@ QSize FlowLayout::minimumSize() const {
     QSize size;
     for (const QLayoutItem* item : items_) size = size.expandedTo(item->minimumSize());
     const QMargins margins = contentsMargins();
-    return size + QSize(margins.left() + margins.right(), margins.top() + margins.bottom());
+    size += QSize(margins.left() + margins.right(), margins.top() + margins.bottom());
+    return size.expandedTo({0, height_});
 }
 
 QSize FlowLayout::sizeHint() const {
@@ -35,7 +37,10 @@ QSize FlowLayout::sizeHint() const {
 
 void FlowLayout::setGeometry(const QRect& rect) {
     QLayout::setGeometry(rect);
-    arrange(rect, true);
+    const int height = arrange(rect, true);
+    if (height == std::exchange(height_, height)) return;
+    // Not every layout around asks for a height for the width (a splitter does not).
+    if (parentWidget()) parentWidget()->updateGeometry();
 }
 
 void FlowLayout::placeRow(const QList<QLayoutItem*>& row, const QRect& rect, int y,

@@ -32,6 +32,7 @@ class FlowLayout : public QLayout {
     void placeRow(const QList<QLayoutItem*>& row, const QRect& rect, int y, int height) const;
 
     QList<QLayoutItem*> items_;
+    int height_ = 0;  // at the width that it has
 };
 
 }  // namespace lockstep

@@ -150,7 +150,7 @@ void HeatmapView::drawHeads() {
     while (borders_.size() < (lines ? heads - 1 : 0)) {
         auto* border = new QCPItemStraightLine(this);
         border->setSelectable(false);
-        border->setPen(QPen(themeColors(palette()).control, 1));
+        border->setPen(QPen(palette().color(QPalette::Base), 2));
         borders_ << border;
     }
     QMap<double, QString> names;
@@ -337,7 +337,7 @@ void HeatmapView::dress(const ThemeColors& colors) {
     ring_->setPen(QPen(colors.drift, 2.5));
     ring_->setBrush(Qt::NoBrush);
     for (QCPItemStraightLine* border : std::as_const(borders_))
-        border->setPen(QPen(colors.control, 1));
+        border->setPen(QPen(palette().color(QPalette::Base), 2));
 }
 
 }  // namespace lockstep

@@ -70,6 +70,7 @@ void InspectorPanel::layOut() {
     tab_row->setSpacing(unit);
     tab_row->addWidget(tabs_);
     tab_row->addWidget(drill_down_->headingLine(), 1);
+    tab_row->addStretch();
     below_column->addLayout(tab_row);
     below_column->addWidget(pages_, 1);
     splitter_ = new QSplitter(Qt::Vertical);
@@ -147,6 +148,10 @@ void InspectorPanel::setModel(const std::weak_ptr<const Model>& model) {
     const bool same = !model_.owner_before(model) && !model.owner_before(model_);
     if (same && has_model_) return;
     model_ = model;
+    // What still runs is the other model's: nobody waits for it any more.
+    if (!pending_.isEmpty()) thread_->cancel();
+    pending_.clear();
+    bar_->setRunning(false);
     // Held for the moment of a copy: it is the engine that keeps and frees the model.
     const std::shared_ptr<const Model> opened = model.lock();
     has_model_ = opened != nullptr;

@@ -25,7 +25,8 @@ QComboBox* makeCombo(const QString& name, const QString& tool_tip) {
     auto* combo = new QComboBox;
     combo->setAccessibleName(name);
     combo->setToolTip(tool_tip);
-    combo->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    combo->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    combo->setMinimumContentsLength(9);
     return combo;
 }
 
@@ -93,7 +94,12 @@ void PlotPane::makeControls() {
     for (QWidget* control : std::initializer_list<QWidget*>{metric_, tensor_, pass_, by_step_})
         flow->addWidget(control);
     flow->addStretch();
-    flow->addWidget(as_table_);
+    auto* buttons = new QWidget;
+    buttons_ = new QHBoxLayout(buttons);
+    buttons_->setContentsMargins(0, 0, 0, 0);
+    buttons_->setSpacing(0);
+    buttons_->addWidget(as_table_);
+    flow->addWidget(buttons);
     for (QComboBox* combo : {metric_, tensor_, pass_})
         connect(combo, &QComboBox::currentIndexChanged, this, &PlotPane::readControls);
     connect(by_step_, &QCheckBox::toggled, this, &PlotPane::readControls);
@@ -101,7 +107,7 @@ void PlotPane::makeControls() {
 }
 
 void PlotPane::addButton(QToolButton* button) {
-    controls_->layout()->addWidget(button);
+    buttons_->addWidget(button);
 }
 
 void PlotPane::setComparison(std::shared_ptr<const Comparison> comparison) {

@@ -8,6 +8,7 @@
 
 class QCheckBox;
 class QComboBox;
+class QHBoxLayout;
 class QLabel;
 class QStackedWidget;
 class QTableView;
@@ -58,6 +59,7 @@ class PlotPane : public QWidget {
     QCheckBox* by_step_;
     QToolButton* as_table_;
     QWidget* controls_;
+    QHBoxLayout* buttons_;
     QStackedWidget* stack_;
     DivergencePlot* plot_;
     QTableView* view_;

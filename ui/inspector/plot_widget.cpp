@@ -92,6 +92,8 @@ void PlotWidget::dressAll() {
     legend->setFont(font());
     legend->setTextColor(palette().color(QPalette::Text));
     legend->setBrush(Qt::NoBrush);
+    for (int i = 0; i < legend->itemCount(); ++i)
+        legend->item(i)->setMargins({0, unit() / 8, 0, unit() / 8});
     selectionRect()->setPen(QPen(colors.accent));
     QColor veil = colors.accent;
     veil.setAlphaF(0.15F);

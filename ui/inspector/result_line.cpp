@@ -54,6 +54,7 @@ ResultLine::ResultLine(QWidget* parent) : QFrame(parent), icon_(new QLabel), tex
     text_->setTextFormat(Qt::PlainText);
     text_->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
     text_->setFocusPolicy(Qt::StrongFocus);
+    text_->setAccessibleName(stateName(state_));
     icon_->setAlignment(Qt::AlignTop);
     const int unit = fontMetrics().height();
     auto* row = new QHBoxLayout(this);

@@ -94,6 +94,8 @@ QWidget* RunHistoryView::makeBeside() {
         one->addWidget(plot, 1);
         plots->addLayout(one, 1);
     }
+    for (DivergencePlot* plot : {before_, after_})
+        plot->setMinimumHeight(fontMetrics().height() * 8);
     before_->setAccessibleName(tr("Error by layer, the earlier run"));
     after_->setAccessibleName(tr("Error by layer, the later run"));
     beside_stack_ = new QStackedWidget;

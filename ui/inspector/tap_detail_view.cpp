@@ -2,17 +2,22 @@
 #include "ui/inspector/tap_detail_view.h"
 
 #include <QComboBox>
+#include <QHeaderView>
 #include <QLabel>
 #include <QStackedWidget>
 #include <QTableView>
+#include <QToolButton>
 #include <QVBoxLayout>
 
 #include "ui/inspector/error_histogram.h"
+#include "ui/inspector/error_map_model.h"
 #include "ui/inspector/figure_table.h"
 #include "ui/inspector/flow_layout.h"
 #include "ui/inspector/heatmap_view.h"
+#include "ui/inspector/histogram_model.h"
 #include "ui/inspector/segments.h"
 #include "ui/inspector/worst_elements_model.h"
+#include "ui/theme/icons.h"
 #include "ui/theme/labels.h"
 
 namespace lockstep {
@@ -27,7 +32,12 @@ TapDetailView::TapDetailView(QWidget* parent)
       heatmap_(new HeatmapView),
       histogram_(new ErrorHistogramView),
       worst_(makeFigureTable(tr("Worst elements"))),
-      elements_(new WorstElementsModel(this)) {
+      cells_(makeFigureTable(tr("Largest errors by token and channel"))),
+      bins_(makeFigureTable(tr("Elements by the size of their error"))),
+      elements_(new WorstElementsModel(this)),
+      map_figures_(new ErrorMapModel(this)),
+      histogram_figures_(new HistogramModel(this)),
+      as_table_(new QToolButton) {
     setObjectName(QStringLiteral("tap_detail"));
     views_->add(tr("Heatmap"), tr("Where the errors lie: token by channel"));
     views_->add(tr("Histogram"), tr("How the errors are spread, beside the noise floor's"));
@@ -38,7 +48,7 @@ TapDetailView::TapDetailView(QWidget* parent)
     whose_->setToolTip(
         tr("Both on one colour scale: the candidate's errors against truth, or "
            "the reference's"));
-    worst_->setModel(elements_);
+    makeTables();
     worst_->setToolTip(tr("Enter or a click shows the element on the heatmap"));
     message_->setAlignment(Qt::AlignCenter);
     message_->setTextFormat(Qt::PlainText);
@@ -46,7 +56,8 @@ TapDetailView::TapDetailView(QWidget* parent)
     message_->setContentsMargins(unit, unit, unit, unit);
     readout_->setTextFormat(Qt::PlainText);
     readout_->setMinimumHeight(unit);
-    for (QWidget* page : std::initializer_list<QWidget*>{heatmap_, histogram_, worst_, message_})
+    for (QWidget* page :
+         std::initializer_list<QWidget*>{heatmap_, histogram_, worst_, cells_, bins_, message_})
         stack_->addWidget(page);
     auto* controls = new QWidget;
     auto* flow = new FlowLayout(controls);
@@ -54,6 +65,7 @@ TapDetailView::TapDetailView(QWidget* parent)
     flow->setContentsMargins(0, 0, 0, 0);
     flow->addWidget(views_);
     flow->addWidget(whose_);
+    flow->addWidget(as_table_);
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, unit / 4, 0, 0);
     column->setSpacing(unit / 4);
@@ -61,8 +73,11 @@ TapDetailView::TapDetailView(QWidget* parent)
     column->addWidget(stack_, 1);
     column->addWidget(readout_);
     connect(views_, &Segments::currentChanged, this, &TapDetailView::showView);
-    connect(whose_, &QComboBox::currentIndexChanged, this,
-            [this](int index) { heatmap_->setDetail(detail_, index == 1); });
+    connect(whose_, &QComboBox::currentIndexChanged, this, [this](int index) {
+        heatmap_->setDetail(detail_, index == 1);
+        map_figures_->setDetail(detail_, index == 1);
+    });
+    connect(as_table_, &QToolButton::toggled, this, &TapDetailView::showView);
     connect(worst_, &QTableView::activated, this,
             [this](const QModelIndex& index) { showOnHeatmap(index.row()); });
     connect(worst_, &QTableView::clicked, this,
@@ -72,8 +87,27 @@ TapDetailView::TapDetailView(QWidget* parent)
     setMessage({});
 }
 
+void TapDetailView::makeTables() {
+    worst_->setModel(elements_);
+    cells_->setModel(map_figures_);
+    bins_->setModel(histogram_figures_);
+    // Of hundreds of columns none is measured.
+    cells_->horizontalHeader()->setSectionResizeMode(QHeaderView::Fixed);
+    cells_->horizontalHeader()->setDefaultSectionSize(
+        fontMetrics().horizontalAdvance(QStringLiteral("0000–0000")) + fontMetrics().height());
+    cells_->horizontalHeader()->setStretchLastSection(false);
+    cells_->verticalHeader()->show();
+    as_table_->setIcon(themedIcon(QStringLiteral("table")));
+    as_table_->setToolTip(tr("The tensor's figures as a table"));
+    as_table_->setAccessibleName(tr("The tensor's figures as a table"));
+    as_table_->setCheckable(true);
+    as_table_->setFocusPolicy(Qt::StrongFocus);
+}
+
 void TapDetailView::setDetail(std::shared_ptr<const TapDetail> detail) {
     detail_ = std::move(detail);
+    map_figures_->setDetail(detail_, whose_->currentIndex() == 1);
+    histogram_figures_->setHistogram(detail_->figures.histogram);
     heatmap_->setDetail(detail_, whose_->currentIndex() == 1);
     histogram_->setDetail(detail_);
     elements_->setDetail(*detail_);
@@ -83,6 +117,8 @@ void TapDetailView::setDetail(std::shared_ptr<const TapDetail> detail) {
 
 void TapDetailView::setMessage(const QString& message) {
     detail_.reset();
+    map_figures_->setDetail(nullptr);
+    histogram_figures_->setHistogram({});
     heatmap_->clear();
     histogram_->setDetail(nullptr);
     elements_->setDetail({{}, 0, {TapLayout(Tensor(nullptr, DType::f32, {0, 0})), {}, {}, {}, {}}});
@@ -94,8 +130,22 @@ QString TapDetailView::message() const {
     return detail_ ? QString() : message_->text();
 }
 
+QWidget* TapDetailView::page() const {
+    if (!detail_) return message_;
+    const bool table = as_table_->isChecked();
+    switch (views_->current()) {
+        case heatmap_view:
+            return table ? static_cast<QWidget*>(cells_) : heatmap_;
+        case histogram_view:
+            return table ? static_cast<QWidget*>(bins_) : histogram_;
+        default:
+            return worst_;
+    }
+}
+
 void TapDetailView::showView() {
-    stack_->setCurrentIndex(detail_ ? views_->current() : stack_->indexOf(message_));
+    stack_->setCurrentWidget(page());
+    as_table_->setVisible(detail_ && views_->current() != worst_view);
     views_->setEnabled(detail_ != nullptr);
     whose_->setVisible(detail_ && views_->current() == heatmap_view);
     const auto* plot = qobject_cast<PlotWidget*>(stack_->currentWidget());
@@ -106,6 +156,7 @@ void TapDetailView::showView() {
 void TapDetailView::showOnHeatmap(int row) {
     if (row < 0 || !detail_) return;
     views_->setCurrent(heatmap_view);
+    as_table_->setChecked(false);
     whose_->setCurrentIndex(0);
     heatmap_->mark(elements_->at(row));
     heatmap_->setFocus();

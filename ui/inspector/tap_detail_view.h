@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One tap, three ways: a heatmap of its errors, their histogram, and its worst elements as a table.
+// One tap, three ways: a heatmap of its errors, their histogram, and its worst elements as a table;
+// the figures behind the first two as tables, too.
 // A worst element that is chosen is shown on the heatmap.
 #pragma once
 
@@ -12,11 +13,14 @@ class QComboBox;
 class QLabel;
 class QStackedWidget;
 class QTableView;
+class QToolButton;
 
 namespace lockstep {
 
 class ErrorHistogramView;
+class ErrorMapModel;
 class HeatmapView;
+class HistogramModel;
 class Segments;
 class WorstElementsModel;
 
@@ -40,6 +44,8 @@ class TapDetailView : public QWidget {
   private:
     void showOnHeatmap(int row);
     void showView();
+    void makeTables();
+    QWidget* page() const;
 
     std::shared_ptr<const TapDetail> detail_;
     Segments* views_;
@@ -48,8 +54,11 @@ class TapDetailView : public QWidget {
     QLabel *message_, *readout_;
     HeatmapView* heatmap_;
     ErrorHistogramView* histogram_;
-    QTableView* worst_;
+    QTableView *worst_, *cells_, *bins_;
     WorstElementsModel* elements_;
+    ErrorMapModel* map_figures_;
+    HistogramModel* histogram_figures_;
+    QToolButton* as_table_;
 };
 
 }  // namespace lockstep

@@ -13,7 +13,7 @@ WelcomePage::WelcomePage(QWidget* parent)
     : QWidget(parent),
       title_(headingLabel({}, 1.25)),
       text_(mutedLabel({})),
-      run_(new QPushButton),
+      run_(new QPushButton(tr("Compare &now"))),
       back_(new QPushButton(tr("&Back to the last run"))) {
     setObjectName(QStringLiteral("inspector_welcome"));
     title_->setAlignment(Qt::AlignCenter);

@@ -6,7 +6,9 @@
 
 #include "tests/gui/inspector/sample_inspections.h"
 #include "ui/inspector/beside_table_model.h"
+#include "ui/inspector/error_map_model.h"
 #include "ui/inspector/figures.h"
+#include "ui/inspector/histogram_model.h"
 #include "ui/inspector/layer_table_model.h"
 #include "ui/inspector/plot_data.h"
 #include "ui/inspector/run_history_model.h"
@@ -32,6 +34,7 @@ class TestInspectorModels : public QObject {
     void tableSaysWhatThePlotShows();
     void tapsOfALayer();
     void worstElements();
+    void figuresBehindHeatmapAndHistogram();
     void runsBesideEachOther();
     void historyForgetsTheOldest();
     void figuresAreNeverRoundedToPerfect();
@@ -187,6 +190,39 @@ void TestInspectorModels::worstElements() {
     QCOMPARE(model.index(0, WorstElementsModel::channel).data().toString(),
              QString::number(worst.channel));
     QVERIFY(!tap_detail(*wrong_->inspection().step, "attn"));
+}
+
+void TestInspectorModels::figuresBehindHeatmapAndHistogram() {
+    const auto detail =
+        std::make_shared<const TapDetail>(*tap_detail(*wrong_->inspection().step, "k"));
+    ErrorMapModel cells;
+    HistogramModel bins;
+    QAbstractItemModelTester cells_tester(&cells,
+                                          QAbstractItemModelTester::FailureReportingMode::Fatal);
+    QAbstractItemModelTester bins_tester(&bins,
+                                         QAbstractItemModelTester::FailureReportingMode::Fatal);
+    cells.setDetail(detail);
+    const ErrorMap& map = detail->figures.map;
+    QCOMPARE(cells.rowCount(), int(map.rows));
+    QCOMPARE(cells.columnCount(), int(map.columns));
+    QCOMPARE(cells.index(1, 2).data().toString(), figureText(map.cells[size_t(map.columns + 2)]));
+    cells.setDetail(detail, true);
+    QCOMPARE(cells.index(1, 2).data().toString(),
+             figureText(detail->figures.floor_map.cells[size_t(map.columns + 2)]));
+    bins.setHistogram(detail->figures.histogram);
+    int64_t candidate = 0, reference = 0;
+    for (int row = 0; row < bins.rowCount(); ++row) {
+        const auto number = [&](int column) {
+            return QLocale().toLongLong(bins.index(row, column).data().toString());
+        };
+        candidate += number(HistogramModel::candidate);
+        reference += number(HistogramModel::reference);
+    }
+    const TapLayout& layout = detail->figures.layout;
+    QCOMPARE(candidate, layout.rows * layout.columns);  // every element is in one of the bins
+    QCOMPARE(reference, candidate);
+    cells.setDetail(nullptr);
+    QCOMPARE(cells.rowCount(), 0);
 }
 
 void TestInspectorModels::runsBesideEachOther() {
