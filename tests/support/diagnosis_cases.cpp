@@ -5,6 +5,29 @@
 
 namespace lockstep::test {
 
+namespace {
+
+// The faulty step where the cache holds rows already, the honest one before.
+template <class Args>
+void only_in_decode(StepFunction<Args> KernelPath::*step, const KernelPath& honest,
+                    KernelPath& wrong) {
+    wrong.*step = [right = honest.*step, faulty = wrong.*step](const Args& args, Stream& stream) {
+        return args.context.first_row > 0 ? faulty(args, stream) : right(args, stream);
+    };
+}
+
+void all_only_in_decode(const KernelPath& honest, KernelPath& wrong) {
+    only_in_decode(&KernelPath::embed, honest, wrong);
+    only_in_decode(&KernelPath::qkv, honest, wrong);
+    only_in_decode(&KernelPath::attention, honest, wrong);
+    only_in_decode(&KernelPath::attn_output, honest, wrong);
+    only_in_decode(&KernelPath::gate_up, honest, wrong);
+    only_in_decode(&KernelPath::down, honest, wrong);
+    only_in_decode(&KernelPath::logits, honest, wrong);
+}
+
+}  // namespace
+
 std::vector<int32_t> spread_ids(size_t count, int64_t vocab_size) {
     std::vector<int32_t> ids(count);
     for (size_t i = 0; i < count; ++i)
@@ -27,8 +50,9 @@ Result<Inspection> inspect_path(const std::shared_ptr<const Model>& model,
 
 Result<Inspection> inspect_fault(const std::shared_ptr<const Model>& model, const char* base,
                                  const FaultSpec& fault, size_t tokens, int decode_steps) {
-    LOCKSTEP_ASSIGN(const KernelPath path,
-                    plant_fault(*find_kernel_path(DeviceKind::cpu, base), fault, model));
+    const KernelPath& honest = *find_kernel_path(DeviceKind::cpu, base);
+    LOCKSTEP_ASSIGN(KernelPath path, plant_fault(honest, fault, model));
+    if (decode_steps > 0) all_only_in_decode(honest, path);
     return inspect_path(model, path, tokens, decode_steps);
 }
 

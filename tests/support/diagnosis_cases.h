@@ -16,7 +16,7 @@ std::vector<int32_t> spread_ids(size_t count, int64_t vocab_size);
 // `candidate` against the reference, on one prompt.
 Result<Inspection> inspect_path(const std::shared_ptr<const Model>& model,
                                 const KernelPath& candidate, size_t tokens, int decode_steps);
-// The same of a registered path with a fault planted.
+// The same of a registered path with a fault planted. With decode steps it acts in those alone.
 Result<Inspection> inspect_fault(const std::shared_ptr<const Model>& model, const char* base,
                                  const FaultSpec& fault, size_t tokens, int decode_steps);
 

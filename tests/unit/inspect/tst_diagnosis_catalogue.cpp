@@ -28,6 +28,8 @@ constexpr std::array places{
     Place{"llama-gqa3-llama3", DType::bf16, "fused", 43, 0},
     Place{"llama-gqa2-linear", DType::f32, "fused", 19, 0},
     Place{"qwen2-gqa3-untied", DType::f16, "fused", 27, 0},
+    Place{"qwen2-gqa3-untied", DType::bf16, "fused", 13, 1},
+    Place{"llama-gqa3-llama3", DType::bf16, "reference", 13, 1},
 };
 
 }  // namespace
@@ -59,9 +61,10 @@ class TestDiagnosisCatalogue : public QObject {
                 const int layer = fault.step == StepId::embed    ? -1
                                   : fault.step == StepId::logits ? layers
                                                                  : static_cast<int>(place) % layers;
-                const std::string row = std::string(places[place].recipe) + " " +
-                                        std::string(dtype_info(places[place].dtype).name) + " " +
-                                        places[place].base + " " + std::string(fault.name);
+                const std::string row =
+                    std::string(places[place].recipe) + " " +
+                    std::string(dtype_info(places[place].dtype).name) + " " + places[place].base +
+                    (places[place].decode_steps > 0 ? " decode " : " ") + std::string(fault.name);
                 QTest::newRow(row.c_str())
                     << static_cast<int>(place)
                     << QString::fromUtf8(fault.name.data(), qsizetype(fault.name.size())) << layer;
@@ -76,7 +79,7 @@ class TestDiagnosisCatalogue : public QObject {
         const auto result = inspect_fault(model(where), where.base, {fault.toStdString(), layer},
                                           where.tokens, where.decode_steps);
         QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
-        if (!result->diagnosis) QSKIP("below the noise floor of this model");
+        if (!result->diagnosis) QSKIP("under the noise floor here, or without effect");
         QCOMPARE(result->comparison.first->layer, layer);
         QVERIFY2(names(*result->diagnosis, fault.toStdString()), told(*result->diagnosis).c_str());
     }
