@@ -27,7 +27,8 @@ QString figureText(double value) {
 }
 
 QString shareText(double share) {
-    QString percent = QString::number(100 * share, 'f', 2);
+    // Rounded down, as in the report's sentence.
+    QString percent = QString::number(std::floor(share * 1e4 + 1e-6) / 100, 'f', 2);
     if (share < 1 && percent == QLatin1String("100.00")) percent = QStringLiteral("99.99");
     if (share >= 1) percent = QStringLiteral("100");
     if (share <= 0) percent = QStringLiteral("0");
