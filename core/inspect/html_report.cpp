@@ -70,8 +70,10 @@ class Page {
                "style-src 'unsafe-inline'\">\n" +
                element("title", "", title()) + "\n<style>" + html_style +
                "</style>\n</head>\n<body>\n" + element("h1", "", title()) + '\n' +
-               element("p", diverged() ? "sentence diverged" : "sentence",
-                       comparison_sentence(comparison_)) +
+               element(
+                   "p", diverged() ? "sentence diverged" : "sentence",
+                   comparison_sentence(comparison_,
+                                       inspection_.diagnosis ? &*inspection_.diagnosis : nullptr)) +
                '\n';
     }
 
