@@ -2,10 +2,12 @@
 #include "core/inspect/self_test.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
-#include <cmath>
+#include <mutex>
 
-#include "core/inspect/self_test_prompts.h"
+#include "core/inspect/self_test_tasks.h"
+#include "core/model/task_runner.h"
 
 namespace lockstep {
 namespace {
@@ -80,7 +82,7 @@ class Subject {
     Subject(const SelfTestRequest& request, std::shared_ptr<const Model> model)
         : request_(request), model_(std::move(model)) {
         compare_.model = model_;
-        compare_.threads = request.threads;
+        compare_.threads = 1;  // several cells are run at a time
         compare_.first_only = true;
         compare_.prompts = {self_test_prompt(*model_, prompt_tokens, 0)};
         compare_.reference = *find_kernel_path(request.candidate.device, "reference");
@@ -211,32 +213,58 @@ bool SelfTestTotals::good() const {
            20 * cause_right >= 19 * diagnosed && cause_wrong == 0;
 }
 
+Status run_shared(const SelfTestRequest& request, const std::vector<SelfTestTask>& tasks) {
+    std::atomic<size_t> done = 0, last = 0;
+    std::atomic<bool> failed = false;
+    std::mutex mutex;
+    Status first;  // guarded by mutex
+    std::vector<std::function<void()>> list;
+    for (size_t i = 0; i < tasks.size(); ++i) {
+        list.emplace_back([&, i] {
+            if (failed) return;
+            last = i;
+            const Status ran = tasks[i].run();
+            ++done;
+            if (ran) return;
+            const std::lock_guard<std::mutex> lock(mutex);
+            if (!failed) first = within(tasks[i].name, ran.error());
+            failed = true;
+        });
+    }
+    const Status all = run_tasks(list, request.threads, [&] {
+        if (failed || !request.progress) return true;
+        const auto fraction = static_cast<double>(done) / static_cast<double>(tasks.size());
+        return request.progress({tasks[last].name, fraction});
+    });
+    return failed ? first : all;
+}
+
 Result<SelfTestResult> run_self_test(const SelfTestRequest& request) {
     const Clock::time_point begin = Clock::now();
     SelfTestResult result;
     result.candidate = request.candidate.name;
-    double done = 0;
-    for (const SelfTestSubject& subject : request.subjects) {
-        LOCKSTEP_ASSIGN(std::shared_ptr<const Model> model,
+    std::vector<std::vector<SelfTestCell>> cells(request.subjects.size());
+    std::vector<SelfTestTask> tasks;
+    for (size_t i = 0; i < request.subjects.size(); ++i) {
+        const SelfTestSubject& subject = request.subjects[i];
+        LOCKSTEP_ASSIGN(const std::shared_ptr<const Model> model,
                         subject.load(DType::bf16, weights_seed));
         const std::vector<Place> places = places_in(model->config, request);
-        Subject tested(request, std::move(model));
-        for (size_t i = 0; i < places.size(); ++i) {
-            auto cell = tested.run(places[i]);
-            if (!cell)
-                return within(subject.name + ", " + fault_text(places[i].spec),
-                              std::move(cell).error());
-            cell->model = subject.name;
-            result.cells.push_back(std::move(*cell));
-            const double share =
-                (done + static_cast<double>(i + 1) / static_cast<double>(places.size())) /
-                static_cast<double>(request.subjects.size());
-            if (request.progress &&
-                !request.progress({subject.name + ", " + fault_text(places[i].spec), share}))
-                return fail(ErrorKind::cancelled, "the self-test was stopped");
+        cells[i].resize(places.size());
+        for (size_t k = 0; k < places.size(); ++k) {
+            const auto run = [&request, &subject, model, place = places[k],
+                              cell = &cells[i][k]]() -> Status {
+                LOCKSTEP_ASSIGN(*cell, Subject(request, model).run(place));
+                cell->model = subject.name;
+                return {};
+            };
+            tasks.push_back({subject.name + ", " + fault_text(places[k].spec), run});
         }
-        ++done;
     }
+    LOCKSTEP_TRY(run_shared(request, tasks));
+    tasks.clear();  // and with them the models
+    for (const auto& of_subject : cells)
+        result.cells.insert(result.cells.end(), of_subject.begin(), of_subject.end());
     LOCKSTEP_ASSIGN(result.controls, run_controls(request));
     result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     return result;

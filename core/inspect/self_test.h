@@ -89,8 +89,8 @@ struct SelfTestRequest {
     KernelPath candidate;                 // that faults are planted in
     std::vector<std::string> faults;      // of the catalogue; empty: all
     std::vector<int> thirds = {0, 1, 2};  // first, middle and last layer
-    int threads = 0;
-    int controls = 1000;                                   // at least so many comparisons; 0: none
+    int threads = 0;      // of the self-test: cells and controls at a time; 0: one per core
+    int controls = 1000;  // at least so many comparisons; 0: none
     std::function<bool(const CompareProgress&)> progress;  // false cancels
     // Plants a fault. Another one than plant_fault() is how the self-test itself is tested.
     std::function<Result<KernelPath>(const KernelPath&, const FaultSpec&,

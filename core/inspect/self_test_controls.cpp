@@ -2,11 +2,11 @@
 // Honest paths, which the inspector must leave in peace: other weights, prompts, lengths, thread
 // counts and dtypes.
 #include <algorithm>
+#include <iterator>
 
 #include "core/base/random.h"
 #include "core/inspect/report.h"
-#include "core/inspect/self_test.h"
-#include "core/inspect/self_test_prompts.h"
+#include "core/inspect/self_test_tasks.h"
 
 namespace lockstep {
 namespace {
@@ -24,49 +24,60 @@ constexpr std::string_view english =
     "figures part. There they stop; what lies behind it is wrong because of it, and tells nothing.";
 
 constexpr size_t lengths[] = {1, 2, 3, 5, 8, 13, 17, 31, 33, 64, 67, 100};
-constexpr DType dtypes[] = {DType::bf16, DType::f16, DType::f32};
 
-class Controls {
-  public:
-    explicit Controls(const SelfTestRequest& request) : request_(request) {}
+// One model of one dtype and seed: its prompts, each on one and on two threads.
+struct Control {
+    const SelfTestSubject* subject;
+    DType dtype;
+    uint64_t seed;
+};
+constexpr int comparisons_per_control = 2 * static_cast<int>(std::size(lengths));
 
-    // One model's prompts on one and on two threads.
-    Status run(const std::string& name, const std::shared_ptr<const Model>& model, size_t prompts,
-               uint64_t number) {
-        CompareRequest compare;
-        compare.model = model;
-        compare.candidate = request_.candidate;
-        compare.reference = *find_kernel_path(request_.candidate.device, "reference");
-        compare.floor = compare.reference;
-        compare.truth = *find_kernel_path(request_.candidate.device, "truth");
-        compare.decode_steps = 2;
-        for (size_t i = 0; i < prompts; ++i) {
-            const size_t length = lengths[(i + number) % std::size(lengths)];
-            compare.prompts = {self_test_prompt(*model, length, number + i)};
-            for (const int threads : {1, 2}) {
-                compare.threads = threads;
-                LOCKSTEP_ASSIGN(const Comparison comparison, compare_paths(compare));
-                note(name + ", " + std::string(dtype_info(model->dtype).name) + ", " +
-                         std::to_string(length) + " tokens of prompt " +
-                         std::to_string(number + i) + ", threads " + std::to_string(threads),
-                     comparison);
+Status run_control(const Control& control, const KernelPath& candidate, SelfTestControls& result) {
+    CompareRequest compare;
+    LOCKSTEP_ASSIGN(compare.model, control.subject->load(control.dtype, 100 + control.seed));
+    compare.candidate = candidate;
+    compare.reference = *find_kernel_path(candidate.device, "reference");
+    compare.floor = compare.reference;
+    compare.truth = *find_kernel_path(candidate.device, "truth");
+    compare.decode_steps = 2;
+    for (size_t i = 0; i < std::size(lengths); ++i) {
+        const uint64_t number = control.seed * std::size(lengths) + i;
+        compare.prompts = {self_test_prompt(*compare.model, lengths[i], number)};
+        for (const int threads : {1, 2}) {
+            compare.threads = threads;
+            LOCKSTEP_ASSIGN(const Comparison comparison, compare_paths(compare));
+            ++result.comparisons;
+            if (!comparison.diverged() && !comparison.drift_unexplained) continue;
+            result.alarms.push_back(
+                {control.subject->name + " " + std::string(dtype_info(control.dtype).name) +
+                     ", seed " + std::to_string(control.seed) + ", prompt " +
+                     std::to_string(number) + " of " + std::to_string(lengths[i]) +
+                     " tokens, threads " + std::to_string(threads),
+                 comparison_sentence(comparison)});
+        }
+    }
+    return {};
+}
+
+// At least so many comparisons. A file's model has one set of weights and is taken once in each
+// dtype, in the first round; random ones make up the number.
+std::vector<Control> list_controls(const SelfTestRequest& request) {
+    std::vector<Control> list;
+    const auto wanted = static_cast<size_t>((request.controls + comparisons_per_control - 1) /
+                                            comparisons_per_control);
+    for (uint64_t seed = 1; list.size() < wanted; ++seed) {
+        const size_t before = list.size();
+        for (const SelfTestSubject& subject : request.subjects) {
+            if (!subject.random && seed > 1) continue;
+            for (const DType dtype : {DType::bf16, DType::f16, DType::f32}) {
+                if (list.size() < wanted) list.push_back({&subject, dtype, seed});
             }
         }
-        return {};
+        if (list.size() == before) break;  // files alone
     }
-
-    SelfTestControls& result() { return result_; }
-
-  private:
-    void note(const std::string& what, const Comparison& comparison) {
-        ++result_.comparisons;
-        if (comparison.diverged() || comparison.drift_unexplained)
-            result_.alarms.push_back({what, comparison_sentence(comparison)});
-    }
-
-    const SelfTestRequest& request_;
-    SelfTestControls result_;
-};
+    return list;
+}
 
 }  // namespace
 
@@ -86,30 +97,20 @@ std::vector<int32_t> self_test_prompt(const Model& model, size_t count, uint64_t
 }
 
 Result<SelfTestControls> run_controls(const SelfTestRequest& request) {
-    Controls controls(request);
-    const auto enough = [&] { return controls.result().comparisons >= request.controls; };
-    const auto tell = [&](const std::string& what) {
-        const double fraction = static_cast<double>(controls.result().comparisons) /
-                                static_cast<double>(std::max(1, request.controls));
-        return !request.progress || request.progress({"clean control: " + what, fraction});
-    };
-    // A file's model has one set of weights: each dtype once. Random ones make up the number.
-    for (uint64_t seed = 1; !enough(); ++seed) {
-        const int before = controls.result().comparisons;
-        for (const SelfTestSubject& subject : request.subjects) {
-            if (!subject.random && seed > 1) continue;
-            for (const DType dtype : dtypes) {
-                if (enough()) break;
-                LOCKSTEP_ASSIGN(const auto model, subject.load(dtype, 100 + seed));
-                const std::string name =
-                    subject.name + (subject.random ? " of seed " + std::to_string(seed) : "");
-                if (!tell(name)) return fail(ErrorKind::cancelled, "the self-test was stopped");
-                LOCKSTEP_TRY(controls.run(name, model, std::size(lengths), seed));
-            }
-        }
-        if (controls.result().comparisons == before) break;  // only files, and they are done
+    const std::vector<Control> list = list_controls(request);
+    std::vector<SelfTestControls> results(list.size());
+    std::vector<SelfTestTask> tasks;
+    for (size_t i = 0; i < list.size(); ++i) {
+        tasks.push_back({"clean control, " + list[i].subject->name,
+                         [&, i] { return run_control(list[i], request.candidate, results[i]); }});
     }
-    return controls.result();
+    LOCKSTEP_TRY(run_shared(request, tasks));
+    SelfTestControls all;
+    for (SelfTestControls& each : results) {
+        all.comparisons += each.comparisons;
+        std::move(each.alarms.begin(), each.alarms.end(), std::back_inserter(all.alarms));
+    }
+    return all;
 }
 
 }  // namespace lockstep
