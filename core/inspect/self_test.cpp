@@ -232,7 +232,7 @@ Status run_shared(const SelfTestRequest& request, const std::vector<SelfTestTask
         });
     }
     const Status all = run_tasks(list, request.threads, [&] {
-        if (failed || !request.progress) return true;
+        if (failed || tasks.empty() || !request.progress) return true;
         const auto fraction = static_cast<double>(done) / static_cast<double>(tasks.size());
         return request.progress({tasks[last].name, fraction});
     });
