@@ -36,11 +36,17 @@ struct TapComparison {
     int64_t position = 0;      // in the conversation, of the row with the largest error
 };
 
+// What a step was given in either path, each having fed itself up to there: the same bits, the same
+// but for what honest roundings add up to on the way, or something else.
+enum class InputState { identical, rounded, drifted };
+std::string_view input_state_name(InputState state);  // "identical", ...
+
 struct StepComparison {
     StepId step = StepId::embed;
     std::vector<TapComparison> taps;       // what both paths put out
     std::vector<std::string> only_in_one;  // unfused taps that only one of them has
     ErrorFigures input_drift;              // of the step's inputs (worst), each path fed by itself
+    InputState input = InputState::identical;
     // Inputs that a trace lacks: the step is judged together with those that made them.
     std::vector<std::string> computed_inputs;
 };
@@ -74,7 +80,9 @@ struct Comparison {
     std::vector<std::vector<int32_t>> prompts;  // token ids
     std::vector<PassComparison> passes;
     std::optional<Divergence> first;  // the first local divergence in execution order
-    bool input_identical = true;      // of the first divergence: was its input the same in drift?
+    // Of the first divergence: its input in drift, and by how much it differs.
+    InputState input = InputState::identical;
+    ErrorFigures input_drift;
     // Nothing is locally wrong, but at the logits the candidate is much further from truth than the
     // reference is, each fed by itself: not rounding, but state (a cache row, a position).
     bool drift_unexplained = false;
@@ -117,7 +125,14 @@ struct StepCase;
 Result<Comparison> compare_paths(const CompareRequest& request,
                                  std::optional<StepCase>* first_step = nullptr);
 
-// Sets `first` and `input_identical` from the passes.
+// The inputs' state from their drift: `steps` honest steps of the dtype came before. Their
+// roundings add up like a random walk; some eight times that are allowed for what a layer makes of
+// them. Judged by the angle between the two, which no single large channel decides.
+InputState input_state(const ErrorFigures& drift, DType dtype, int64_t steps);
+// How many steps come before one: of a layer that is the embed's -1, 0 .. L-1 or the logits' L.
+int64_t steps_before(int layer, StepId step);
+
+// Sets `first`, `input` and `input_drift` from the passes.
 void find_first_divergence(Comparison& comparison);
 
 // Every layer once, with the worst of all passes and prompts: what a plot over layers shows.

@@ -35,6 +35,7 @@ void take_worse(TapComparison& into, const TapComparison& other) {
 
 void take_worse(StepComparison& into, const StepComparison& other) {
     take_worse(into.input_drift, other.input_drift);
+    into.input = std::max(into.input, other.input);
     for (const TapComparison& tap : other.taps) {
         const auto same = std::find_if(into.taps.begin(), into.taps.end(),
                                        [&](const auto& mine) { return mine.tensor == tap.tensor; });
@@ -56,17 +57,43 @@ std::optional<Divergence> first_divergence(const PassComparison& pass) {
     return std::nullopt;
 }
 
-bool same_inputs(const PassComparison& pass, const Divergence& where) {
+const StepComparison* find_step(const PassComparison& pass, const Divergence& where) {
     for (const LayerComparison& layer : pass.layers) {
         for (const StepComparison& step : layer.steps) {
-            if (layer.layer == where.layer && step.step == where.step)
-                return step.input_drift.max_abs == 0 && !step.input_drift.non_finite;
+            if (layer.layer == where.layer && step.step == where.step) return &step;
         }
     }
-    return true;
+    return nullptr;
+}
+
+double unit_roundoff(DType dtype) {
+    if (dtype == DType::bf16) return 0x1p-8;
+    return dtype == DType::f16 ? 0x1p-11 : 0x1p-24;
 }
 
 }  // namespace
+
+std::string_view input_state_name(InputState state) {
+    if (state == InputState::identical) return "identical";
+    return state == InputState::rounded ? "rounded" : "drifted";
+}
+
+InputState input_state(const ErrorFigures& drift, DType dtype, int64_t steps) {
+    if (drift.non_finite) return InputState::drifted;
+    if (drift.max_abs == 0) return InputState::identical;
+    constexpr double slack = 8;
+    const double relative = std::sqrt(std::max(0.0, 2 * (1 - drift.cosine)));
+    const double allowed = slack * unit_roundoff(dtype) * std::sqrt(1 + static_cast<double>(steps));
+    return relative <= allowed ? InputState::rounded : InputState::drifted;
+}
+
+int64_t steps_before(int layer, StepId step) {
+    if (layer < 0) return 0;
+    constexpr int64_t per_layer = 5;
+    const bool in_layer = step != StepId::logits;
+    return 1 + layer * per_layer +
+           (in_layer ? static_cast<int64_t>(step) - static_cast<int64_t>(StepId::qkv) : 0);
+}
 
 bool PassComparison::diverged() const {
     return first_divergence(*this).has_value();
@@ -76,7 +103,10 @@ void find_first_divergence(Comparison& comparison) {
     for (const PassComparison& pass : comparison.passes) {
         comparison.first = first_divergence(pass);
         if (!comparison.first) continue;
-        comparison.input_identical = same_inputs(pass, *comparison.first);
+        if (const StepComparison* step = find_step(pass, *comparison.first)) {
+            comparison.input = step->input;
+            comparison.input_drift = step->input_drift;
+        }
         return;
     }
 }

@@ -149,9 +149,11 @@ class Page {
         text += element("p", "",
                         "In " + pass + which + ", at position " + std::to_string(first.position) +
                             ". " +
-                            (comparison_.input_identical
+                            (comparison_.input == InputState::identical
                                  ? "Its inputs are identical in both runs."
-                                 : "Its inputs had drifted by " +
+                                 : (comparison_.input == InputState::rounded
+                                        ? "Its inputs are identical up to rounding: they differ by "
+                                        : "Its inputs had drifted by ") +
                                        figure(step->input_drift, step->input_drift.max_abs) +
                                        " when each path fed itself; the figures of local are from "
                                        "the same inputs."));

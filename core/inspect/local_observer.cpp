@@ -53,6 +53,8 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
     StepComparison step;
     step.step = step_id(args);
     step.input_drift = drift_.of(args);
+    step.input =
+        input_state(step.input_drift, request_.model->dtype, steps_before(layer, step.step));
     const auto candidate = taps_of(request_.candidate, runs.candidate.args);
     const auto floor = taps_of(request_.floor, runs.reference.args);
     const auto truth = taps_of(request_.truth, runs.truth.args);

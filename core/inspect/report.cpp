@@ -94,6 +94,27 @@ std::string computed_inputs_text(const Comparison& comparison, const Divergence&
            "): the fault is here or in a step before it, as far back as the trace's last tensor.";
 }
 
+OrderedJson input_json(const Comparison& comparison) {
+    if (!comparison.first) return nullptr;
+    return {{"state", input_state_name(comparison.input)},
+            {"max", comparison.input_drift.max_abs},
+            {"rms", comparison.input_drift.rms}};
+}
+
+std::string input_text(const Comparison& comparison) {
+    const std::string by = short_number(comparison.input_drift.max_abs);
+    switch (comparison.input) {
+        case InputState::identical:
+            return ". Its input is identical.";
+        case InputState::rounded:
+            return ". Its input is identical up to rounding (" + by + ").";
+        case InputState::drifted:
+            break;
+    }
+    if (comparison.input_drift.non_finite) return ". Its input was not finite already.";
+    return ". Its input had drifted by " + by + " already.";
+}
+
 size_t layers_of(const Comparison& comparison) {
     return comparison.passes.empty() ? 0 : comparison.passes.front().layers.size() - 2;
 }
@@ -136,7 +157,8 @@ OrderedJson comparison_json(const Comparison& comparison,
         {"reference", comparison.reference},
         {"layers", layers_json(worst_layers(comparison))},
         {"first_divergence", divergence_json(comparison.first)},
-        {"input_identical", comparison.input_identical},
+        {"input_identical", comparison.input != InputState::drifted},
+        {"input", input_json(comparison)},
         {"drift_unexplained", comparison.drift_unexplained},
         {"logits", logits_json(worst_logits(comparison))},
         {"verdict", comparison.diverged() ? "diverged" : "match"},
@@ -167,8 +189,7 @@ std::string comparison_sentence(const Comparison& comparison, const Diagnosis* d
     }
     text += first.pass == 0 ? " at token " + std::to_string(first.position)
                             : " in decode step " + std::to_string(first.pass);
-    text += comparison.input_identical ? ". Its input is identical."
-                                       : ". Its input had drifted already.";
+    text += input_text(comparison);
     text += computed_inputs_text(comparison, first);
     return diagnosis ? text + " " + diagnosis_sentence(*diagnosis) : text;
 }

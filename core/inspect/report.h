@@ -14,9 +14,10 @@ namespace lockstep {
 // taps:
 // [{tensor, drift: {max, rms}, local: {max, rms, max_rel, cosine, within_1e3, ulp}, noise_floor:
 // {max, rms}, diverged}]}]}], first_divergence: {layer, step, tensor, position} | null,
-// input_identical, logits: {max_error, kl, top1_agree, top5_overlap, allclose_1e3}, verdict,
-// diagnosis, missing, seconds}. Figures are the worst over prompts and passes; infinities and NaN
-// are written as null. prompt_texts: of the request's prompts, in order.
+// input_identical (but for rounding), input: {state, max, rms} | null, logits: {max_error, kl,
+// top1_agree, top5_overlap, allclose_1e3}, verdict, diagnosis, missing, seconds}. Figures are the
+// worst over prompts and passes; infinities and NaN are written as null. prompt_texts: of the
+// request's prompts, in order.
 OrderedJson comparison_json(const Comparison& comparison,
                             const std::vector<std::string>& prompt_texts,
                             const Diagnosis* diagnosis = nullptr);

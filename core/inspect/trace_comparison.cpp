@@ -39,6 +39,8 @@ class TraceObserver final : public StepObserver {
         StepComparison step;
         step.step = step_id(args);
         step.input_drift = drift_.of(args);
+        step.input =
+            input_state(step.input_drift, request_.model->dtype, steps_before(layer, step.step));
         step.computed_inputs = steps_.computed_inputs();
         const auto tested = step_taps(runs.candidate.args, true);
         const auto noisy = taps_of(request_.floor, runs.reference.args);

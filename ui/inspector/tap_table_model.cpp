@@ -11,11 +11,12 @@ void TapTableModel::setLayer(const LayerComparison& layer) {
     for (const StepComparison& each : layer.steps) {
         // embed's input is the prompt, the same for both.
         if (each.step != StepId::embed) {
-            Row input{each.step, true, {}};
+            Row input{each.step, true, each.input, {}};
             input.tap.drift = each.input_drift;
             rows_.push_back(std::move(input));
         }
-        for (const TapComparison& tap : each.taps) rows_.push_back({each.step, false, tap});
+        for (const TapComparison& tap : each.taps)
+            rows_.push_back({each.step, false, each.input, tap});
     }
     endResetModel();
 }
@@ -43,8 +44,19 @@ int TapTableModel::columnCount(const QModelIndex& parent) const {
     return parent.isValid() ? 0 : column_count;
 }
 
+QString TapTableModel::inputStateText(InputState state) {
+    switch (state) {
+        case InputState::identical:
+            return tr("identical");
+        case InputState::rounded:
+            return tr("same but for rounding");
+        case InputState::drifted:
+            break;
+    }
+    return tr("drifted");
+}
+
 QString TapTableModel::inputText(const Row& row, int column) const {
-    const bool same = row.tap.drift.max_abs == 0 && !row.tap.drift.non_finite;
     switch (column) {
         case step:
             return stepText(row.step);
@@ -55,7 +67,7 @@ QString TapTableModel::inputText(const Row& row, int column) const {
         case rms_error:
             return figureText(figure(row.tap.drift, Metric::rms));
         case verdict:
-            return same ? tr("identical") : tr("drifted");
+            return inputStateText(row.state);
         default:
             return {};
     }

@@ -47,9 +47,11 @@ class TapTableModel : public QAbstractTableModel {
     struct Row {
         StepId step;
         bool input;
+        InputState state;   // of the step's input
         TapComparison tap;  // of an input: its drift alone
     };
     QString text(const Row& row, int column) const;
+    static QString inputStateText(InputState state);
     QString inputText(const Row& row, int column) const;
     QString toolTip(const Row& row) const;
 

@@ -173,7 +173,8 @@ void TestInspectorModels::tapsOfALayer() {
     // The step's input comes first, and is the same: nothing parted before.
     QVERIFY(model.index(0, 0).data(TapTableModel::IsInputRole).toBool());
     QCOMPARE(model.index(0, TapTableModel::verdict).data().toString(),
-             wrong().input_identical ? QStringLiteral("identical") : QStringLiteral("drifted"));
+             wrong().input == InputState::identical ? QStringLiteral("identical")
+                                                    : QStringLiteral("same but for rounding"));
     model.setLayer(layers[0]);
     QCOMPARE(model.index(0, TapTableModel::tensor).data().toString(), QStringLiteral("hidden"));
     QCOMPARE(model.mostTelling(), 0);

@@ -130,7 +130,7 @@ class TestComparison : public QObject {
         const auto result = compare_paths(request_of(model_, wrong, {1, 17}, 2));
         QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
         QCOMPARE(place(*result), "pass 0 layer " + std::to_string(layer) + " qkv k");
-        QVERIFY(result->input_identical);
+        QCOMPARE(result->input, InputState::identical);
         for (const StepComparison& step :
              result->passes[0].layers[static_cast<size_t>(layer) + 1].steps) {
             for (const TapComparison& tap : step.taps) {
@@ -138,6 +138,21 @@ class TestComparison : public QObject {
                 QCOMPARE(tap.verdict.diverged, guilty && step.step == StepId::qkv);
             }
         }
+    }
+
+    // Two honest paths round apart on the way to a wrong step: that is not what is wrong with it.
+    void an_input_that_is_only_rounded_is_told_from_one_that_drifted() {
+        const KernelPath wrong =
+            with_wrong_qkv(path("fused"), 1, [](QkvArgs& args) { args.k_bias = Tensor(); });
+        const auto result = compare_paths(request_of(model_, wrong, {17}, 0));
+        QVERIFY(result.has_value());
+        QCOMPARE(place(*result), std::string("pass 0 layer 1 qkv k"));
+        QVERIFY(result->input_drift.max_abs > 0);
+        QCOMPARE(result->input, InputState::rounded);
+        ErrorFigures nan;
+        nan.non_finite = true;
+        QCOMPARE(input_state(nan, DType::bf16, 100), InputState::drifted);
+        QCOMPARE(input_state({}, DType::bf16, 0), InputState::identical);
     }
 
     // Only the step's own error is judged: what follows a wrong layer drifts, but is not guilty.
@@ -150,6 +165,7 @@ class TestComparison : public QObject {
         const LayerComparison& last = result->passes[0].layers[2];
         QCOMPARE(last.layer, 1);
         QVERIFY(last.steps[0].input_drift.max_abs > 0);
+        QCOMPARE(last.steps[0].input, InputState::drifted);
         for (const StepComparison& step : last.steps) {
             for (const TapComparison& tap : step.taps) {
                 QVERIFY(tap.drift.max_abs > 0);
