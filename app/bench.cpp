@@ -12,8 +12,9 @@
 #include "app/words.h"
 #include "core/base/random.h"
 #include "core/inspect/candidate.h"
+#include "core/model/random_shape.h"
 #include "core/run/answer.h"
-#include "kernels/cpu/bandwidth.h"
+#include "kernels/bandwidth.h"
 #include "kernels/cpu/cpu_stream.h"
 
 namespace lockstep::app {
@@ -30,7 +31,11 @@ Options bench_options() {
             "threads in\n"
             "the same run. Without --path: fused, and reference beside it.",
             {
-                {"model", "M", "a catalogue name (see lockstep models), a GGUF file or a folder"},
+                {"model", "M",
+                 "a catalogue name (see lockstep models), a GGUF file or a folder; random:SHAPE\n"
+                 "for random weights of the shape of " +
+                     random_shape_names()},
+                {"device", "D", device_help},
                 {"path", "NAME",
                  "measure one path only: " + known_paths() +
                      ", or a kernel of yours,\n"
@@ -56,6 +61,7 @@ double median(std::vector<double> values) {
 
 struct Measured {
     const KernelPath* path;
+    uint64_t number;  // what its decode steps are recorded under
     std::vector<double> token_seconds, prefill_seconds;
 };
 
@@ -65,7 +71,7 @@ class Bench {
         : session_(session), prompt_(std::move(prompt)), tokens_(tokens) {}
 
     Status run(std::vector<Measured>& paths) {
-        for (Measured& measured : paths) LOCKSTEP_TRY(warm_up(*measured.path));
+        for (Measured& measured : paths) LOCKSTEP_TRY(warm_up(measured));
         for (int round = 0; round < prefill_rounds; ++round) {
             for (Measured& measured : paths) LOCKSTEP_TRY(time_prefill(measured));
         }
@@ -96,18 +102,20 @@ class Bench {
         return {};
     }
 
-    Status warm_up(const KernelPath& path) {
-        LOCKSTEP_TRY(prefill(path));
-        for (int i = 0; i < 2; ++i) LOCKSTEP_TRY(decode(path));
+    Status warm_up(const Measured& measured) {
+        LOCKSTEP_TRY(prefill(*measured.path));
+        for (int i = 0; i < 2; ++i) LOCKSTEP_TRY(decode(measured));
         return {};
     }
 
-    Status decode(const KernelPath& path) {
-        LOCKSTEP_ASSIGN(const Tensor logits,
-                        Forward::run(session_, path, std::span(&next_, 1), {}));
-        const float* first = logits.as<const float>();
-        next_ = static_cast<int32_t>(std::max_element(first, first + logits.numel()) - first);
-        return {};
+    // Until the logits are in the host's memory. Which token is fed changes no time.
+    Status decode(const Measured& measured) {
+        const auto vocab_size = static_cast<uint64_t>(session_.model().config.vocab_size);
+        const auto next = static_cast<int32_t>(random_.next() % vocab_size);
+        ForwardOptions options;
+        options.replay_key = measured.number;
+        return Forward::run(session_, *measured.path, std::span(&next, 1), options)
+            .map([](const Tensor&) {});
     }
 
     Status time_prefill(Measured& measured) {
@@ -120,7 +128,7 @@ class Bench {
     Status time_decode(Measured& measured, int64_t count) {
         for (int64_t i = 0; i < count; ++i) {
             const Stopwatch clock;
-            LOCKSTEP_TRY(decode(*measured.path));
+            LOCKSTEP_TRY(decode(measured));
             measured.token_seconds.push_back(clock.seconds());
         }
         return {};
@@ -129,7 +137,7 @@ class Bench {
     Session& session_;
     std::vector<int32_t> prompt_;
     int64_t tokens_;
-    int32_t next_ = 0;
+    Random random_{1};
     std::vector<double> bandwidths_;
 };
 
@@ -163,16 +171,25 @@ void print(const OrderedJson& path) {
 }
 
 // own: a user's kernels, where those are wanted.
-std::vector<Measured> wanted_paths(const Options& options, const KernelPath* own) {
-    if (own) return {{own, {}, {}}};
-    if (options.has("path"))
-        return {{find_kernel_path(DeviceKind::cpu, options.text("path")), {}, {}}};
+std::vector<Measured> wanted_paths(const Options& options, DeviceKind device,
+                                   const KernelPath* own) {
+    if (own) return {{own, 1, {}, {}}};
+    if (options.has("path")) return {{find_kernel_path(device, options.text("path")), 1, {}, {}}};
     std::vector<Measured> paths;
     for (const char* name : {"fused", "reference"}) {
-        if (const KernelPath* path = find_kernel_path(DeviceKind::cpu, name))
-            paths.push_back({path, {}, {}});
+        if (const KernelPath* path = find_kernel_path(device, name))
+            paths.push_back({path, paths.size() + 1, {}, {}});
     }
     return paths;
+}
+
+Result<std::shared_ptr<const Model>> open_model(const Options& options, const LoadOptions& load) {
+    LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
+    constexpr std::string_view random = "random:";
+    if (name.starts_with(random))
+        return make_random_shape(name.substr(random.size()), load.dtype, *load.device);
+    LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
+    return load_model(file, load);
 }
 
 // Any ids do: what they are changes no time. The same ones in every run.
@@ -196,25 +213,29 @@ Status bench(const Options& options) {
     }
     LoadOptions load;
     LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));
-    LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
-    LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
+    LOCKSTEP_ASSIGN(load.device, device_option(options));
+    if (own && load.device->kind() != DeviceKind::cpu)
+        return fail(ErrorKind::unsupported, "a user's kernels run on the CPU in this version");
     load.context = prompt_tokens + tokens + 2;
-    LOCKSTEP_ASSIGN(const std::shared_ptr<const Model> model, load_model(file, load));
-    Device& device = cpu_device();
+    LOCKSTEP_ASSIGN(const std::shared_ptr<const Model> model, open_model(options, load));
+    Device& device = *load.device;
     LOCKSTEP_ASSIGN(const std::unique_ptr<Session> session,
                     Session::create(model, device, settings.threads, load.context));
 
-    std::vector<Measured> paths = wanted_paths(options, own ? &own->path : nullptr);
+    std::vector<Measured> paths =
+        wanted_paths(options, device.kind(), own ? &own->path : nullptr);
     Bench run(*session, random_prompt(prompt_tokens, model->config.vocab_size), tokens);
     LOCKSTEP_TRY(run.run(paths));
 
-    const int threads = cpu_stream(session->stream()).pool().threads();
+    const bool cpu = device.kind() == DeviceKind::cpu;
+    const int threads = cpu ? cpu_stream(session->stream()).pool().threads() : 1;
     OrderedJson report = {{"device", device.name()},
                           {"threads", threads},
                           {"bandwidth_gb_s", run.bandwidth()},
                           {"model", model->name}};
-    std::cout << device.name() << ", " << threads << " threads, " << std::fixed
-              << std::setprecision(1) << run.bandwidth() << " GB/s read; " << model->name << '\n';
+    std::cout << device.name() << ", " << (cpu ? std::to_string(threads) + " threads, " : "")
+              << std::fixed << std::setprecision(1) << run.bandwidth() << " GB/s read; "
+              << model->name << '\n';
     for (const Measured& measured : paths) {
         OrderedJson json = figures(measured, *model, prompt_tokens, run.bandwidth());
         print(json);

@@ -7,4 +7,8 @@ Buffer::~Buffer() {
     if (data_) device_->release(data_, bytes_);
 }
 
+Result<Buffer> Device::allocate_host(size_t bytes) {
+    return cpu_device().allocate(bytes);
+}
+
 }  // namespace lockstep

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <typeindex>
@@ -20,7 +22,8 @@ class Device;
 class Buffer {
   public:
     Buffer() = default;
-    Buffer(Device* device, void* data, size_t bytes) : device_(device), data_(data), bytes_(bytes) {}
+    Buffer(Device* device, void* data, size_t bytes)
+        : device_(device), data_(data), bytes_(bytes) {}
     Buffer(Buffer&& other) noexcept { swap(other); }
     Buffer& operator=(Buffer&& other) noexcept {
         Buffer(std::move(other)).swap(*this);
@@ -55,6 +58,16 @@ class Stream {
     Device& device() const { return device_; }
     virtual Status synchronize() = 0;
 
+    // Queues what `work` queues. A device that can records it and replays the record whenever the
+    // same `key` comes again, without calling `work`: then everything that differs between the
+    // calls must lie in device memory. A failure of `work` is passed on.
+    virtual Status replay(uint64_t key, const std::function<Status()>& work) {
+        (void)key;
+        return work();
+    }
+    // Memory that recorded work uses has moved: records from here on afresh.
+    virtual void forget_replays() {}
+
     // State of type T that a path keeps on this stream (workspace, cached primitives): made on
     // first use, destroyed with the stream. T(Stream&) must be a constructor.
     template <class T>
@@ -63,6 +76,10 @@ class Stream {
         if (!slot) slot = std::make_shared<T>(*this);
         return *static_cast<T*>(slot.get());
     }
+
+  protected:
+    // For destructors of streams whose states need them still.
+    void drop_states() { states_.clear(); }
 
   private:
     Device& device_;
@@ -75,13 +92,18 @@ class Device {
   public:
     virtual ~Device() = default;
     virtual DeviceKind kind() const = 0;
-    virtual std::string name() const = 0;  // "AMD EPYC ...", "NVIDIA H200"
+    virtual std::string name() const = 0;    // "AMD EPYC ...", "NVIDIA H200"
     virtual size_t free_memory() const = 0;  // bytes that an allocation could get now
     virtual Result<Buffer> allocate(size_t bytes) = 0;
+    // Memory of the host that copies to and from this device go fastest with.
+    virtual Result<Buffer> allocate_host(size_t bytes);
     virtual void release(void* data, size_t bytes) noexcept = 0;
     // threads: of the host, for a CPU stream; 0 takes every core this process may use.
     virtual Result<std::unique_ptr<Stream>> make_stream(int threads) = 0;
+    // `host` is filled once the stream is synchronized.
     virtual Status copy_to_host(void* host, const void* device, size_t bytes, Stream& stream) = 0;
+    // `host` may be changed as soon as this returns, unless it is of allocate_host: then once the
+    // stream is synchronized.
     virtual Status copy_from_host(void* device, const void* host, size_t bytes, Stream& stream) = 0;
     // Within the device, in the stream's order.
     virtual Status copy(void* to, const void* from, size_t bytes, Stream& stream) = 0;

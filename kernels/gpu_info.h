@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "kernels/device.h"
 #include "kernels/status.h"
 
 namespace lockstep {
@@ -19,5 +21,11 @@ struct GpuInfo {
 
 // At least one, or the reason in words: "built without CUDA", "no NVIDIA driver", ...
 Result<std::vector<GpuInfo>> find_gpus();
+
+// The GPU of that number as a device, the same one whenever it is asked for; or why it cannot be
+// used.
+Result<Device*> cuda_device(int index);
+// "cpu", "cuda" (the first GPU) or "cuda:1".
+Result<Device*> device_from_name(std::string_view name);
 
 }  // namespace lockstep

@@ -8,6 +8,7 @@ KernelPath KernelPath::with_step(StepId step, const KernelPath& other) const {
     const auto bit = static_cast<uint8_t>(1u << static_cast<int>(step));
     mixed.writes_unfused_outputs = static_cast<uint8_t>((writes_unfused_outputs & ~bit) |
                                                         (other.writes_unfused_outputs & bit));
+    mixed.replayable = static_cast<uint8_t>((replayable & ~bit) | (other.replayable & bit));
     switch (step) {
         case StepId::embed:
             mixed.embed = other.embed;

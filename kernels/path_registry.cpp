@@ -17,11 +17,15 @@ const std::vector<KernelPath>& cpu_paths() {
     return paths;
 }
 
+const std::vector<KernelPath>& cuda_paths() {
+    static const std::vector<KernelPath> paths = make_cuda_paths();
+    return paths;
+}
+
 }  // namespace
 
 std::span<const KernelPath> kernel_paths(DeviceKind device) {
-    if (device == DeviceKind::cpu) return cpu_paths();
-    return {};
+    return device == DeviceKind::cpu ? cpu_paths() : cuda_paths();
 }
 
 const KernelPath* find_kernel_path(DeviceKind device, std::string_view name) {

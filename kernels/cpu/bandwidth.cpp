@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "kernels/cpu/bandwidth.h"
+#include "kernels/bandwidth.h"
 
 #include <unistd.h>
 
@@ -61,7 +61,7 @@ size_t buffer_size(size_t free_bytes) {
 }
 }  // namespace
 
-Result<double> measure_read_bandwidth(Stream& stream, int passes) {
+Result<double> measure_cpu_bandwidth(Stream& stream, int passes) {
     Device& device = stream.device();
     const size_t bytes = buffer_size(device.free_memory());
     if (bytes < (size_t{32} << 20)) {

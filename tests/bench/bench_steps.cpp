@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu/bandwidth.h"
+#include "kernels/bandwidth.h"
 #include "kernels/step_catalog.h"
 
 using namespace lockstep;

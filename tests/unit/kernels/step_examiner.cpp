@@ -5,12 +5,13 @@
 #include <sstream>
 
 #include "core/inspect/verdict.h"
+#include "kernels/step_transfer.h"
 
 namespace lockstep {
 namespace {
 
-std::unique_ptr<Stream> stream_of(int threads) {
-    return std::move(*cpu_device().make_stream(threads));
+std::unique_ptr<Stream> stream_of(Device& device, int threads) {
+    return std::move(*device.make_stream(threads));
 }
 
 bool is_unfused(const KernelPath& path, StepId step) {
@@ -62,19 +63,19 @@ std::string stray_writes(const SampleStep& sample, Memory before) {
 }
 
 std::string run_on(const KernelPath& path, const StepArgs& args, Stream& stream) {
-    const Status status = run_step(path, args, stream);
-    if (!status) return "path " + path.name + ": " + status.error().message;
-    (void)stream.synchronize();
-    return {};
+    const Status status = run_step_from_host(path, args, OnHost::everything, stream);
+    return status ? "" : "path " + path.name + ": " + status.error().message;
 }
 
 }  // namespace
 
-StepExaminer::StepExaminer()
+StepExaminer::StepExaminer(Device& device)
     : truth_(*find_kernel_path(DeviceKind::cpu, "truth")),
       reference_(*find_kernel_path(DeviceKind::cpu, "reference")),
-      one_thread_(stream_of(1)),
-      two_threads_(stream_of(2)) {}
+      own_reference_(*find_kernel_path(device.kind(), "reference")),
+      cpu_(stream_of(cpu_device(), device.kind() == DeviceKind::cpu ? 2 : 0)),
+      stream_(stream_of(device, 2)),
+      other_stream_(stream_of(device, 1)) {}
 
 std::string StepExaminer::examine(const KernelPath& path, StepId step, const StepShape& shape,
                                   const SampleOptions& options) {
@@ -84,7 +85,7 @@ std::string StepExaminer::examine(const KernelPath& path, StepId step, const Ste
     Result<SampleStep> sample = make_sample_step(step, shape, given);
     if (!sample) return "no sample: " + sample.error().message;
     const Memory before = snapshot(sample->buffers);
-    std::string problem = run_on(path, sample->args, *two_threads_);
+    std::string problem = run_on(path, sample->args, *stream_);
     if (problem.empty()) problem = stray_writes(*sample, before);
     if (problem.empty()) {
         problem =
@@ -101,8 +102,11 @@ std::string StepExaminer::judge_taps(const StepArgs& candidate, bool unfused, co
     const Result<SampleStep> exact = clone_step(given, DType::f32);
     const Result<SampleStep> usual = clone_step(given, dtype);
     if (!exact || !usual) return "no clone";
-    std::string problem = run_on(truth_, exact->args, *two_threads_);
-    if (problem.empty()) problem = run_on(reference_, usual->args, *two_threads_);
+    std::string problem = run_on(truth_, exact->args, *cpu_);
+    if (problem.empty()) {
+        problem = dtype == DType::f32 ? run_on(own_reference_, usual->args, *other_stream_)
+                                      : run_on(reference_, usual->args, *cpu_);
+    }
     if (!problem.empty()) return problem;
     const std::vector<NamedTensor> truths = step_taps(exact->args, unfused);
     const std::vector<NamedTensor> floors = step_taps(usual->args, unfused);
@@ -121,11 +125,11 @@ std::string StepExaminer::compare_threads(const KernelPath& path, const StepArgs
     const Result<SampleStep> one = clone_step(given, dtype);
     const Result<SampleStep> two = clone_step(given, dtype);
     if (!one || !two) return "no clone";
-    std::string problem = run_on(path, one->args, *one_thread_);
-    if (problem.empty()) problem = run_on(path, two->args, *two_threads_);
+    std::string problem = run_on(path, one->args, *other_stream_);
+    if (problem.empty()) problem = run_on(path, two->args, *stream_);
     if (!problem.empty()) return problem;
     if (snapshot(one->buffers) == snapshot(two->buffers)) return {};
-    return "one thread and two give different bits";
+    return "two runs give different bits";
 }
 
 std::string description(StepId step, const StepShape& shape, const SampleOptions& options) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Puts one step of one path on the bench: does it compute what truth computes, write only what is
-// its own, and give the same bits on any number of threads?
+// its own, and give the same bits on any number of threads (on a GPU: every time)?
 #pragma once
 
 #include <memory>
@@ -12,8 +12,9 @@ namespace lockstep {
 
 class StepExaminer {
   public:
-    // truth and the reference whose error is the noise floor.
-    StepExaminer();
+    // For paths of this device. truth and the reference whose error is the noise floor are the
+    // CPU's in any case, but for f32: there the floor is the order of a device's own sums.
+    explicit StepExaminer(Device& device = cpu_device());
 
     // Empty where the path's step is right at this shape, else what is wrong with it.
     std::string examine(const KernelPath& path, StepId step, const StepShape& shape,
@@ -26,7 +27,9 @@ class StepExaminer {
 
     const KernelPath& truth_;
     const KernelPath& reference_;
-    std::unique_ptr<Stream> one_thread_, two_threads_;
+    const KernelPath& own_reference_;
+    std::unique_ptr<Stream> cpu_;                    // truth and the reference
+    std::unique_ptr<Stream> stream_, other_stream_;  // the path: on the CPU, two threads and one
 };
 
 // "T=17 H=576 ... bf16 strided", for messages.

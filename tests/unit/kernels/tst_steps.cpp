@@ -6,8 +6,15 @@
 
 #include "kernels/cpu/operands.h"
 #include "kernels/cpu/reference.h"
+#include "kernels/gpu_info.h"
+#include "kernels/step_transfer.h"
 #include "tests/unit/kernels/step_examiner.h"
 #include "tests/unit/kernels/wrong_paths.h"
+
+// The device whose paths are tested: this file is compiled for each (tests/gpu).
+#ifndef LOCKSTEP_TEST_DEVICE
+#define LOCKSTEP_TEST_DEVICE "cpu"
+#endif
 
 using namespace lockstep;
 
@@ -80,6 +87,12 @@ std::vector<Case> cases_of(const ShapeClass& shape_class) {
     return cases;
 }
 
+Result<Device*> test_device() {
+    return device_from_name(LOCKSTEP_TEST_DEVICE);
+}
+constexpr DeviceKind test_kind =
+    std::string_view(LOCKSTEP_TEST_DEVICE) == "cpu" ? DeviceKind::cpu : DeviceKind::cuda;
+
 constexpr StepId all_steps[]{StepId::embed,   StepId::qkv,  StepId::attention, StepId::attn_output,
                              StepId::gate_up, StepId::down, StepId::logits};
 
@@ -87,22 +100,27 @@ constexpr StepId all_steps[]{StepId::embed,   StepId::qkv,  StepId::attention, S
 
 class TestSteps : public QObject {
     Q_OBJECT
-    StepExaminer examiner_;
+    std::unique_ptr<StepExaminer> examiner_;
 
     void examine_class(const KernelPath& path, StepId step, const ShapeClass& shape_class) {
         for (const Case& one : cases_of(shape_class)) {
-            const std::string problem = examiner_.examine(path, step, one.shape, one.options);
+            const std::string problem = examiner_->examine(path, step, one.shape, one.options);
             QVERIFY2(problem.empty(),
                      (description(step, one.shape, one.options) + ": " + problem).c_str());
         }
     }
 
   private Q_SLOTS:
+    void initTestCase() {
+        const Result<Device*> device = test_device();
+        if (!device) QSKIP(device.error().message.c_str());
+        examiner_ = std::make_unique<StepExaminer>(**device);
+    }
     void every_path_computes_what_truth_computes_data() {
         QTest::addColumn<int>("path");
         QTest::addColumn<int>("step");
         QTest::addColumn<int>("shape_class");
-        const auto paths = kernel_paths(DeviceKind::cpu);
+        const auto paths = kernel_paths(test_kind);
         for (size_t p = 0; p < paths.size(); ++p) {
             for (StepId step : all_steps) {
                 for (size_t c = 0; c < shape_classes().size(); ++c) {
@@ -117,8 +135,8 @@ class TestSteps : public QObject {
         QFETCH(int, path);
         QFETCH(int, step);
         QFETCH(int, shape_class);
-        examine_class(kernel_paths(DeviceKind::cpu)[static_cast<size_t>(path)],
-                      static_cast<StepId>(step), shape_classes()[static_cast<size_t>(shape_class)]);
+        examine_class(kernel_paths(test_kind)[static_cast<size_t>(path)], static_cast<StepId>(step),
+                      shape_classes()[static_cast<size_t>(shape_class)]);
     }
 
     // Every number of rows, where that is cheap.
@@ -127,13 +145,13 @@ class TestSteps : public QObject {
         QFETCH(int, step);
         StepShape shape = shape_classes()[1].shape;
         SampleOptions options;
-        for (const KernelPath& path : kernel_paths(DeviceKind::cpu)) {
+        for (const KernelPath& path : kernel_paths(test_kind)) {
             if (path.name == "reference") continue;
             for (shape.rows = 1; shape.rows <= 300; shape.rows += shape.rows < 70 ? 1 : 7) {
                 shape.first_row = shape.rows % 3;
                 options.strided = shape.rows % 2 == 0;
                 const std::string problem =
-                    examiner_.examine(path, static_cast<StepId>(step), shape, options);
+                    examiner_->examine(path, static_cast<StepId>(step), shape, options);
                 QVERIFY2(problem.empty(),
                          (path.name + " " + description(static_cast<StepId>(step), shape, options) +
                           ": " + problem)
@@ -145,6 +163,7 @@ class TestSteps : public QObject {
     // What a machine without AVX-512 does for bf16, and every machine for f16.
     void reference_with_widened_products_data() { every_step(); }
     void reference_with_widened_products() {
+        if (test_kind != DeviceKind::cpu) QSKIP("of the CPU's reference alone");
         QFETCH(int, step);
         const KernelPath widened = make_cpu_reference_path(Products::widened);
         for (size_t c : {0, 2, 5, 8})
@@ -155,11 +174,11 @@ class TestSteps : public QObject {
     void truth_reads_any_weights_data() { every_step(); }
     void truth_reads_any_weights() {
         QFETCH(int, step);
-        const KernelPath& truth = *find_kernel_path(DeviceKind::cpu, "truth");
+        const KernelPath& truth = *find_kernel_path(test_kind, "truth");
         const Result<SampleStep> sample =
             make_sample_step(static_cast<StepId>(step), shape_classes()[2].shape, {});
         QVERIFY(sample.has_value());
-        auto stream = cpu_device().make_stream(1);
+        auto stream = (*test_device())->make_stream(1);
         QVERIFY(!run_step(truth, sample->args, **stream));  // bf16 activations are not its own
         for (DType dtype : {DType::f32, DType::f16, DType::bf16}) {
             SampleOptions options;
@@ -167,7 +186,8 @@ class TestSteps : public QObject {
             options.activation_dtype = DType::f32;
             const Result<SampleStep> mixed =
                 make_sample_step(static_cast<StepId>(step), shape_classes()[2].shape, options);
-            QVERIFY(mixed.has_value() && run_step(truth, mixed->args, **stream));
+            QVERIFY(mixed.has_value());
+            QVERIFY(run_step_from_host(truth, mixed->args, OnHost::everything, **stream));
         }
     }
 
@@ -181,9 +201,9 @@ class TestSteps : public QObject {
         const Result<SampleStep> sample =
             make_sample_step(static_cast<StepId>(step), shape_classes()[2].shape, options);
         QVERIFY(sample.has_value());
-        auto stream = cpu_device().make_stream(1);
+        auto stream = (*test_device())->make_stream(1);
         const Status status =
-            run_step(*find_kernel_path(DeviceKind::cpu, "reference"), sample->args, **stream);
+            run_step(*find_kernel_path(test_kind, "reference"), sample->args, **stream);
         QVERIFY(!status && status.error().kind == ErrorKind::unsupported);
         QVERIFY(status.error().message.find("f16") != std::string::npos);
     }
@@ -195,6 +215,7 @@ class TestSteps : public QObject {
         QTest::newRow("huge") << std::numeric_limits<int>::max();
     }
     void an_id_outside_the_vocabulary_is_an_error() {
+        if (test_kind != DeviceKind::cpu) QSKIP("a GPU's path leaves NaN instead");
         QFETCH(int, id);
         auto stream = cpu_device().make_stream(1);
         StepShape shape = shape_classes()[1].shape;
@@ -212,6 +233,7 @@ class TestSteps : public QObject {
     }
 
     void a_position_that_is_not_first_row_is_an_error() {
+        if (test_kind != DeviceKind::cpu) QSKIP("a GPU's path goes by the position alone");
         auto stream = cpu_device().make_stream(1);
         StepShape shape = shape_classes()[1].shape;
         shape.first_row = 4;
@@ -236,6 +258,7 @@ class TestSteps : public QObject {
                 << static_cast<int>(i);
     }
     void a_wrong_path_is_caught() {
+        if (test_kind != DeviceKind::cpu) QSKIP("the wrong paths are the CPU's");
         QFETCH(int, wrong);
         const WrongPath& planted = wrong_paths()[static_cast<size_t>(wrong)];
         size_t caught = 0, tried = 0;
@@ -245,7 +268,7 @@ class TestSteps : public QObject {
                 if (one.shape.rows < 3 || one.shape.rows > 130) continue;
                 ++tried;
                 caught +=
-                    !examiner_.examine(planted.path, planted.step, one.shape, one.options).empty();
+                    !examiner_->examine(planted.path, planted.step, one.shape, one.options).empty();
             }
         }
         QVERIFY2(caught == tried, qPrintable(QString("caught in %1 of %2").arg(caught).arg(tried)));

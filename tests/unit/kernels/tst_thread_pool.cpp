@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/cpu/bandwidth.h"
+#include "kernels/bandwidth.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/device.h"
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A GPU as a device: memory from its stream-ordered pool, zeroed, and streams.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "kernels/device.h"
+
+namespace lockstep {
+
+class CudaDevice final : public Device {
+  public:
+    static Result<std::unique_ptr<CudaDevice>> create(int index);
+    ~CudaDevice() override;
+
+    int index() const { return index_; }
+    int multiprocessors() const { return multiprocessors_; }
+    // Has programmatic dependent launch (compute capability 9 and later).
+    bool overlaps_kernels() const { return overlaps_kernels_; }
+    // The calling thread's current GPU becomes this one.
+    Status enter() const;
+
+    DeviceKind kind() const override { return DeviceKind::cuda; }
+    std::string name() const override { return name_; }
+    size_t free_memory() const override;
+    Result<Buffer> allocate(size_t bytes) override;
+    Result<Buffer> allocate_host(size_t bytes) override;
+    void release(void* data, size_t bytes) noexcept override;
+    Result<std::unique_ptr<Stream>> make_stream(int threads) override;
+    Status copy_to_host(void* host, const void* device, size_t bytes, Stream& stream) override;
+    Status copy_from_host(void* device, const void* host, size_t bytes, Stream& stream) override;
+    Status copy(void* to, const void* from, size_t bytes, Stream& stream) override;
+
+  private:
+    explicit CudaDevice(int index) : index_(index) {}
+
+    int index_;
+    int multiprocessors_ = 0;
+    bool overlaps_kernels_ = false;
+    std::string name_;
+    cudaStream_t allocations_ = nullptr;  // the order in which the pool gives and takes
+    cudaMemPool_t pool_ = nullptr;
+};
+
+// Whether a pointer is pinned memory of the host, which copies reach without staging.
+bool is_pinned(const void* memory);
+
+}  // namespace lockstep

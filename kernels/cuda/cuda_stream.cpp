@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kernels/cuda/cuda_stream.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cuda/cuda_device.h"
+
+namespace lockstep {
+namespace {
+
+constexpr size_t staging_bytes = size_t{4} << 20;
+constexpr size_t most_recordings = 4;
+
+CudaDevice& gpu_of(const Stream& stream) {
+    return static_cast<CudaDevice&>(stream.device());
+}
+
+}  // namespace
+
+CudaStream::CudaStream(CudaDevice& device)
+    : Stream(device),
+      multiprocessors_(device.multiprocessors()),
+      overlaps_kernels_(device.overlaps_kernels()) {}
+
+Result<std::unique_ptr<Stream>> CudaStream::create(CudaDevice& device) {
+    std::unique_ptr<CudaStream> stream(new CudaStream(device));
+    LOCKSTEP_TRY(stream->enter());
+    LOCKSTEP_CUDA(cudaStreamCreateWithFlags(&stream->stream_, cudaStreamNonBlocking));
+    return stream;
+}
+
+CudaStream::~CudaStream() {
+    if (!enter()) return;
+    if (stream_) (void)cudaStreamSynchronize(stream_);
+    drop_states();
+    forget_replays();
+    for (Staging& staging : staging_) {
+        if (staging.free) (void)cudaEventDestroy(staging.free);
+        if (staging.memory) (void)cudaFreeHost(staging.memory);
+    }
+    if (stream_) (void)cudaStreamDestroy(stream_);
+}
+
+Status CudaStream::enter() const {
+    return gpu_of(*this).enter();
+}
+
+Status CudaStream::synchronize() {
+    LOCKSTEP_TRY(enter());
+    LOCKSTEP_CUDA(cudaStreamSynchronize(stream_));
+    return {};
+}
+
+Result<void*> CudaStream::room(Slot slot, size_t bytes) {
+    Buffer& buffer = rooms_[slot];
+    if (buffer.bytes() >= bytes) return buffer.data();
+    if (recording_)
+        return fail(ErrorKind::internal, "a step needs more memory when recorded than when run");
+    LOCKSTEP_TRY(synchronize());
+    forget_replays();
+    buffer = Buffer();
+    LOCKSTEP_ASSIGN(buffer, device().allocate((bytes + 255) / 256 * 256));
+    return buffer.data();
+}
+
+Result<CudaStream::Staging*> CudaStream::next_staging() {
+    Staging& staging = staging_[next_staging_];
+    next_staging_ = (next_staging_ + 1) % staging_.size();
+    if (!staging.free) {
+        LOCKSTEP_CUDA(cudaMallocHost(&staging.memory, staging_bytes));
+        LOCKSTEP_CUDA(cudaEventCreateWithFlags(&staging.free, cudaEventDisableTiming));
+    }
+    LOCKSTEP_CUDA(cudaEventSynchronize(staging.free));
+    return &staging;
+}
+
+Status CudaStream::copy_in(void* device, const void* host, size_t bytes) {
+    if (bytes == 0) return {};
+    LOCKSTEP_TRY(enter());
+    if (bytes > 4096 && is_pinned(host)) {
+        LOCKSTEP_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_));
+        return {};
+    }
+    for (size_t done = 0; done < bytes; done += staging_bytes) {
+        const size_t count = std::min(staging_bytes, bytes - done);
+        LOCKSTEP_ASSIGN(Staging* const staging, next_staging());
+        std::memcpy(staging->memory, static_cast<const char*>(host) + done, count);
+        LOCKSTEP_CUDA(cudaMemcpyAsync(static_cast<char*>(device) + done, staging->memory, count,
+                                      cudaMemcpyHostToDevice, stream_));
+        LOCKSTEP_CUDA(cudaEventRecord(staging->free, stream_));
+    }
+    return {};
+}
+
+Status CudaStream::copy_out(void* host, const void* device, size_t bytes) {
+    if (bytes == 0) return {};
+    LOCKSTEP_TRY(enter());
+    if (is_pinned(host)) {
+        LOCKSTEP_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));
+        return {};
+    }
+    // One piece is on its way while the one before it is taken out of its staging.
+    Staging* before = nullptr;
+    size_t before_at = 0, before_count = 0;
+    const auto take = [&]() -> Status {
+        if (!before) return {};
+        LOCKSTEP_CUDA(cudaEventSynchronize(before->free));
+        std::memcpy(static_cast<char*>(host) + before_at, before->memory, before_count);
+        return {};
+    };
+    for (size_t done = 0; done < bytes; done += staging_bytes) {
+        const size_t count = std::min(staging_bytes, bytes - done);
+        LOCKSTEP_ASSIGN(Staging* const staging, next_staging());
+        LOCKSTEP_CUDA(cudaMemcpyAsync(staging->memory, static_cast<const char*>(device) + done,
+                                      count, cudaMemcpyDeviceToHost, stream_));
+        LOCKSTEP_CUDA(cudaEventRecord(staging->free, stream_));
+        LOCKSTEP_TRY(take());
+        before = staging;
+        before_at = done;
+        before_count = count;
+    }
+    return take();
+}
+
+void CudaStream::forget_replays() {
+    if (recordings_.empty()) return;
+    (void)cudaStreamSynchronize(stream_);
+    for (const Recording& recording : recordings_) {
+        if (recording.graph) (void)cudaGraphExecDestroy(recording.graph);
+    }
+    recordings_.clear();
+}
+
+Result<cudaGraphExec_t> CudaStream::record(const std::function<Status()>& work) {
+    LOCKSTEP_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    recording_ = true;
+    const Status queued = work();
+    recording_ = false;
+    cudaGraph_t graph = nullptr;
+    const cudaError_t ended = cudaStreamEndCapture(stream_, &graph);
+    if (!queued) {
+        if (graph) (void)cudaGraphDestroy(graph);
+        (void)cudaGetLastError();
+        return tl::unexpected<Error>(queued.error());
+    }
+    LOCKSTEP_TRY(cuda_status(ended, "cudaStreamEndCapture"));
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t made = cudaGraphInstantiate(&executable, graph, 0);
+    (void)cudaGraphDestroy(graph);
+    LOCKSTEP_TRY(cuda_status(made, "cudaGraphInstantiate"));
+    return executable;
+}
+
+// The first time work is only run: what it allocates and sets up at first use cannot be recorded.
+Status CudaStream::replay(uint64_t key, const std::function<Status()>& work) {
+    LOCKSTEP_TRY(enter());
+    const auto known = [&] {
+        return std::find_if(recordings_.begin(), recordings_.end(),
+                            [&](const Recording& recording) { return recording.key == key; });
+    };
+    if (known() == recordings_.end()) {
+        LOCKSTEP_TRY(work());
+        if (recordings_.size() >= most_recordings) forget_replays();
+        recordings_.push_back({key, nullptr});
+        return {};
+    }
+    if (!known()->graph) {
+        LOCKSTEP_ASSIGN(known()->graph, record(work));
+    }
+    LOCKSTEP_CUDA(cudaGraphLaunch(known()->graph, stream_));
+    return {};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A GPU's stream: non-blocking, with pinned staging for copies, room for the paths' intermediate
+// results, and recorded work (CUDA graphs).
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <vector>
+
+#include "kernels/cuda/cuda_status.h"
+#include "kernels/device.h"
+
+namespace lockstep {
+
+class CudaDevice;
+
+class CudaStream final : public Stream {
+  public:
+    // What a path keeps between the launches of one step. A slot's content lasts for one step.
+    enum Slot { normed, first, second, third, scores, partials, tickets, library, slots };
+
+    static Result<std::unique_ptr<Stream>> create(CudaDevice& device);
+    ~CudaStream() override;
+
+    cudaStream_t handle() const { return stream_; }
+    int multiprocessors() const { return multiprocessors_; }
+    bool overlaps_kernels() const { return overlaps_kernels_; }
+    // The calling thread's current GPU becomes this stream's: before any launch.
+    Status enter() const;
+    Status synchronize() override;
+    Status replay(uint64_t key, const std::function<Status()>& work) override;
+    void forget_replays() override;
+
+    // At least `bytes` of device memory, 256-byte aligned; it grows, it never shrinks, and what it
+    // held is lost when it grows. tickets is zeroed when it is made, and kernels leave it zeroed.
+    Result<void*> room(Slot slot, size_t bytes);
+
+    Status copy_in(void* device, const void* host, size_t bytes);
+    Status copy_out(void* host, const void* device, size_t bytes);
+
+  private:
+    explicit CudaStream(CudaDevice& device);
+
+    // A piece of pinned memory that copies of pageable memory go through.
+    struct Staging {
+        void* memory = nullptr;
+        cudaEvent_t free = nullptr;  // recorded after the last copy that uses it
+    };
+    Result<Staging*> next_staging();
+
+    struct Recording {
+        uint64_t key = 0;
+        cudaGraphExec_t graph = nullptr;  // null: seen once
+    };
+    Result<cudaGraphExec_t> record(const std::function<Status()>& work);
+
+    cudaStream_t stream_ = nullptr;
+    int multiprocessors_ = 0;
+    bool overlaps_kernels_ = false;
+    std::array<Buffer, slots> rooms_;
+    std::array<Staging, 4> staging_;
+    size_t next_staging_ = 0;
+    std::vector<Recording> recordings_;
+    bool recording_ = false;
+};
+
+// The stream a CUDA step was given. Paths for a device only ever see streams of that device.
+inline CudaStream& cuda_stream(Stream& stream) {
+    return static_cast<CudaStream&>(stream);
+}
+
+}  // namespace lockstep

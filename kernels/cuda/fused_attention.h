@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The two kernels of the fused attention: a few rows against a long cache, and many rows at once.
+#pragma once
+
+#include "kernels/cuda/cuda_stream.h"
+#include "kernels/steps.h"
+
+namespace lockstep::fused {
+
+// fused_attention_split.cu: any dtype, head sizes up to 128. The cache is split over blocks; the
+// last one to finish adds the parts up.
+Status attention_split(const AttentionArgs& args, CudaStream& stream);
+
+// fused_attention_tiles.cu: bf16 and f16, head sizes up to 128. Tiles of 64 rows by 64 keys on the
+// tensor cores.
+Status attention_tiles(const AttentionArgs& args, CudaStream& stream);
+
+}  // namespace lockstep::fused

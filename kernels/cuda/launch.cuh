@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Starting a kernel, checked; and choosing its element type from a tensor's dtype.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "kernels/cuda/cuda_status.h"
+#include "kernels/cuda/cuda_stream.h"
+#include "kernels/cuda/device_math.cuh"
+#include "kernels/dtype.h"
+
+namespace lockstep {
+
+struct Grid {
+    dim3 blocks = 1;
+    int threads = 256;
+    size_t shared_bytes = 0;
+    // May begin before the kernel before it ends: it waits itself (wait_for_kernel_before).
+    bool overlaps = false;
+};
+
+template <class... Params, class... Args>
+Status launch(const char* name, void (*kernel)(Params...), const Grid& grid, CudaStream& stream,
+              const Args&... args) {
+    if (grid.shared_bytes > 48 * 1024) {
+        LOCKSTEP_TRY(
+            cuda_status(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                             static_cast<int>(grid.shared_bytes)),
+                        std::string("kernel ") + name + " with " +
+                            std::to_string(grid.shared_bytes) + " bytes of shared memory"));
+    }
+    cudaLaunchAttribute attribute{};
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid.blocks;
+    config.blockDim = dim3(static_cast<unsigned>(grid.threads));
+    config.dynamicSmemBytes = grid.shared_bytes;
+    config.stream = stream.handle();
+    config.attrs = &attribute;
+    config.numAttrs = grid.overlaps && stream.overlaps_kernels() ? 1 : 0;
+    return cuda_status(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...),
+                       std::string("kernel ") + name);
+}
+
+// body(T()) with the type that a floating dtype is on the device.
+template <class Body>
+Status with_type(DType dtype, const Body& body) {
+    switch (dtype) {
+        case DType::f32:
+            return body(float());
+        case DType::f16:
+            return body(device::f16());
+        case DType::bf16:
+            return body(device::bf16());
+        default:
+            return fail(ErrorKind::unsupported,
+                        "no CUDA kernel reads " + std::string(dtype_info(dtype).name));
+    }
+}
+// The same for the dtypes that tensor cores multiply.
+template <class Body>
+Status with_half_type(DType dtype, const Body& body) {
+    switch (dtype) {
+        case DType::f16:
+            return body(device::f16());
+        case DType::bf16:
+            return body(device::bf16());
+        default:
+            return fail(ErrorKind::unsupported, "tensor cores take f16 or bf16, not " +
+                                                    std::string(dtype_info(dtype).name));
+    }
+}
+
+inline unsigned blocks_for(int64_t items, int64_t per_block) {
+    return static_cast<unsigned>((items + per_block - 1) / per_block);
+}
+
+}  // namespace lockstep

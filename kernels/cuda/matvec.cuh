@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Products of a few rows with weights that are read once: decode, where bytes are all that counts.
+//
+// A unit is two weight rows whose results belong together (a rotated pair, gate and up, or two
+// neighbours): one to eight warps read them 16 bytes a lane, eight loads in flight, and the rows
+// they are multiplied with lie in shared memory as f32, normed there where the step begins with a
+// norm. The first weights are under way before the kernel waits for the one before it.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/tensor.h"
+
+namespace lockstep::matvec {
+
+constexpr int threads = 256;
+constexpr int warps = threads / 32;
+constexpr int parts = 2;  // weight rows of a unit
+
+// The rows to be multiplied, and the norm that comes first (weight null: none).
+template <class T>
+struct Input {
+    const T* x;
+    int64_t stride;
+    int rows;
+    int depth;
+    const T* norm_weight;
+    float eps;
+    bool aligned;  // x, norm and weights can be read 16 bytes at a time
+};
+
+struct Plan {
+    int units;
+    int warps_per_unit;
+};
+
+// Element i of a staged row: the first four of each eight lie apart from the second four, so that
+// neighbouring lanes read neighbouring banks.
+__device__ __forceinline__ int staged(int i, int half) {
+    return (i & 4 ? half : 0) + (i / 8) * 4 + (i & 3);
+}
+__host__ __device__ constexpr int staged_floats(int depth) {
+    return (depth + 7) / 8 * 8;
+}
+
+// What a norm is computed in: f32 for 16-bit rows, double for f32 ones, which show it.
+template <class T>
+using Wide = std::conditional_t<sizeof(T) == 4, double, float>;
+
+// Puts row m into shared memory; returns this thread's part of the sum of its squares.
+template <class T>
+__device__ Wide<T> stage_row(const Input<T>& in, int64_t row, float* xs) {
+    const T* x = in.x + row * in.stride;
+    const int half = staged_floats(in.depth) / 2;
+    Wide<T> squares = 0;
+    if (in.aligned) {
+        constexpr int loads = 4;  // in flight together
+        for (int first = threadIdx.x; first < in.depth / 8; first += loads * threads) {
+            device::Eight<T> eight[loads];
+#pragma unroll
+            for (int u = 0; u < loads; ++u) {
+                const int p = first + u * threads;
+                if (p < in.depth / 8) eight[u] = device::load_eight(x + p * 8);
+            }
+#pragma unroll
+            for (int u = 0; u < loads; ++u) {
+                const int p = first + u * threads;
+                if (p >= in.depth / 8) break;
+                float value[8];
+                device::expand(eight[u], value);
+#pragma unroll
+                for (int i = 0; i < 8; ++i) squares += Wide<T>{value[i]} * value[i];
+                reinterpret_cast<float4*>(xs)[p] = {value[0], value[1], value[2], value[3]};
+                reinterpret_cast<float4*>(xs + half)[p] = {value[4], value[5], value[6], value[7]};
+            }
+        }
+        return squares;
+    }
+    for (int i = threadIdx.x; i < in.depth; i += threads) {
+        const float value = device::to_float(x[i]);
+        squares += Wide<T>{value} * value;
+        xs[staged(i, half)] = value;
+    }
+    return squares;
+}
+
+// A thread's first share of the norm's weights, loaded before there are rows to norm.
+template <class T>
+struct NormWeights {
+    static constexpr int kept = 2;
+    device::Eight<T> eight[kept];
+
+    __device__ void load(const Input<T>& in) {
+        if (!in.norm_weight || !in.aligned) return;
+#pragma unroll
+        for (int u = 0; u < kept; ++u) {
+            const int p = threadIdx.x + u * threads;
+            if (p < in.depth / 8) eight[u] = device::load_eight(in.norm_weight + p * 8);
+        }
+    }
+};
+
+// x / sqrt(mean(x^2) + eps) * weight, by the thread that staged it.
+template <class T>
+__device__ void norm_row(const Input<T>& in, const NormWeights<T>& weights, Wide<T> squares,
+                         float* xs) {
+    const Wide<T> scale = 1 / sqrt(squares / in.depth + in.eps);
+    const auto normed = [scale](float x, float weight) {
+        return static_cast<float>(x * scale * weight);
+    };
+    const int half = staged_floats(in.depth) / 2;
+    if (!in.aligned) {
+        for (int i = threadIdx.x; i < in.depth; i += threads)
+            xs[staged(i, half)] = normed(xs[staged(i, half)], device::to_float(in.norm_weight[i]));
+        return;
+    }
+    const auto norm_eight = [&](int p, const device::Eight<T>& eight) {
+        float weight[8];
+        device::expand(eight, weight);
+        float4& low = reinterpret_cast<float4*>(xs)[p];
+        float4& high = reinterpret_cast<float4*>(xs + half)[p];
+        low = {normed(low.x, weight[0]), normed(low.y, weight[1]), normed(low.z, weight[2]),
+               normed(low.w, weight[3])};
+        high = {normed(high.x, weight[4]), normed(high.y, weight[5]), normed(high.z, weight[6]),
+                normed(high.w, weight[7])};
+    };
+#pragma unroll
+    for (int u = 0; u < NormWeights<T>::kept; ++u) {
+        const int p = threadIdx.x + u * threads;
+        if (p < in.depth / 8) norm_eight(p, weights.eight[u]);
+    }
+    for (int p = threadIdx.x + NormWeights<T>::kept * threads; p < in.depth / 8; p += threads)
+        norm_eight(p, device::load_eight(in.norm_weight + p * 8));
+}
+
+template <class T, int M>
+__device__ void stage(const Input<T>& in, const NormWeights<T>& weights, int first, float* xs) {
+    __shared__ Wide<T> room[32];
+    const int floats = staged_floats(in.depth);
+#pragma unroll
+    for (int m = 0; m < M; ++m) {
+        // Rows that are not there repeat the last one; nothing is stored of them.
+        const int row = min(first + m, in.rows - 1);
+        Wide<T> squares = stage_row(in, row, xs + m * floats);
+        if (!in.norm_weight) continue;
+        squares = device::block_reduce(
+            squares, Wide<T>{0}, [](Wide<T> a, Wide<T> b) { return a + b; }, room);
+        norm_row(in, weights, squares, xs + m * floats);
+    }
+    __syncthreads();
+}
+
+// A lane's loads that are in flight together.
+template <class T>
+struct Batch {
+    static constexpr int loads = sizeof(T) == 4 ? 2 : 4;
+    device::Eight<T> weight[parts][loads];
+
+    __device__ void load(const T* const (&row)[parts], int pack, int step, int packs) {
+#pragma unroll
+        for (int u = 0; u < loads; ++u) {
+#pragma unroll
+            for (int r = 0; r < parts; ++r) {
+                if (row[r] && pack + u * step < packs)
+                    weight[r][u] = device::load_streaming(row[r] + (pack + u * step) * 8);
+            }
+        }
+    }
+    template <int M>
+    __device__ void multiply(const T* const (&row)[parts], int pack, int step, int packs,
+                             const float* xs, int floats, float (&sum)[M][parts]) const {
+#pragma unroll
+        for (int u = 0; u < loads; ++u) {
+            const int p = pack + u * step;
+            if (p >= packs) break;
+#pragma unroll
+            for (int r = 0; r < parts; ++r) {
+                if (!row[r]) continue;
+                float w[8];
+                device::expand(weight[r][u], w);
+#pragma unroll
+                for (int m = 0; m < M; ++m) {
+                    const float* x = xs + m * floats;
+                    const float4 low = reinterpret_cast<const float4*>(x)[p];
+                    const float4 high = reinterpret_cast<const float4*>(x + floats / 2)[p];
+                    sum[m][r] += w[0] * low.x + w[1] * low.y + w[2] * low.z + w[3] * low.w +
+                                 w[4] * high.x + w[5] * high.y + w[6] * high.z + w[7] * high.w;
+                }
+            }
+        }
+    }
+};
+
+// Any alignment, element by element.
+template <class T, int M>
+__device__ void multiply_unaligned(const T* const (&row)[parts], int lane, int step, int depth,
+                                   const float* xs, int floats, float (&sum)[M][parts]) {
+    for (int i = lane; i < depth; i += step) {
+#pragma unroll
+        for (int r = 0; r < parts; ++r) {
+            if (!row[r]) continue;
+            const float w = device::to_float(row[r][i]);
+#pragma unroll
+            for (int m = 0; m < M; ++m) sum[m][r] += w * xs[m * floats + staged(i, floats / 2)];
+        }
+    }
+}
+
+// Source: const T* row(int unit, int part), null where there is none.
+// Store: void operator()(int unit, int64_t row, float first, float second)
+template <class T, int M, class Source, class Store>
+__global__ __launch_bounds__(threads) void kernel(Input<T> in, Plan plan, Source source,
+                                                  Store store) {
+    extern __shared__ float4 shared[];
+    __shared__ float partial[2][warps][M * parts];
+    float* xs = reinterpret_cast<float*>(shared);
+    const int floats = staged_floats(in.depth);
+    const int per_unit = plan.warps_per_unit, per_block = warps / per_unit;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int first_pack = warp % per_unit * 32 + lane, step = per_unit * 32;
+    const int packs = in.depth / 8;
+    const int first_row = blockIdx.y * M;
+    const T* rows[parts];
+    const auto take = [&](int unit) {
+#pragma unroll
+        for (int r = 0; r < parts; ++r) rows[r] = unit < plan.units ? source.row(unit, r) : nullptr;
+    };
+    device::let_next_kernel_begin();
+    Batch<T> batch;
+    int unit = blockIdx.x * per_block + warp / per_unit;
+    take(unit);
+    if (in.aligned) batch.load(rows, first_pack, step, packs);
+    NormWeights<T> norm_weights;
+    norm_weights.load(in);
+    device::wait_for_kernel_before();
+    stage<T, M>(in, norm_weights, first_row, xs);
+
+    const int stride = gridDim.x * per_block;
+    int turn = 0;
+    for (int base = blockIdx.x * per_block; base < plan.units; base += stride) {
+        float sum[M][parts] = {};
+        if (in.aligned) {
+            for (int pack = first_pack; pack < packs; pack += step * Batch<T>::loads) {
+                if (pack != first_pack) batch.load(rows, pack, step, packs);
+                batch.template multiply<M>(rows, pack, step, packs, xs, floats, sum);
+            }
+        } else {
+            multiply_unaligned<T, M>(rows, first_pack, step, in.depth, xs, floats, sum);
+        }
+        const int done = unit;
+        unit += stride;
+        take(unit);
+        if (in.aligned) batch.load(rows, first_pack, step, packs);
+#pragma unroll
+        for (int m = 0; m < M; ++m) {
+#pragma unroll
+            for (int r = 0; r < parts; ++r) sum[m][r] = device::warp_sum(sum[m][r]);
+        }
+        if (per_unit > 1) {
+            if (lane == 0) {
+#pragma unroll
+                for (int m = 0; m < M; ++m) {
+#pragma unroll
+                    for (int r = 0; r < parts; ++r) partial[turn][warp][m * parts + r] = sum[m][r];
+                }
+            }
+            __syncthreads();
+            if (warp % per_unit == 0) {
+#pragma unroll
+                for (int m = 0; m < M; ++m) {
+#pragma unroll
+                    for (int r = 0; r < parts; ++r) {
+                        for (int other = 1; other < per_unit; ++other)
+                            sum[m][r] += partial[turn][warp + other][m * parts + r];
+                    }
+                }
+            }
+            turn ^= 1;
+        }
+        if (warp % per_unit != 0 || done >= plan.units) continue;
+#pragma unroll
+        for (int m = 0; m < M; ++m) {
+            if (lane == m && first_row + m < in.rows)
+                store(done, first_row + m, sum[m][0], sum[m][1]);
+        }
+    }
+}
+
+// 16 bytes at a time: rows begin on 16-byte borders and hold whole eights.
+inline bool rows_aligned(const Tensor& tensor) {
+    const bool places = reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
+    const int64_t columns = tensor.shape[tensor.rank - 1];
+    return places && columns % 8 == 0 &&
+           (tensor.rank < 2 || tensor.shape[0] == 1 || tensor.stride[0] % 8 == 0);
+}
+
+template <class T, class Source, class Store>
+Status run(const char* name, const Input<T>& in, int64_t units, const Source& source,
+           const Store& store, CudaStream& stream) {
+    constexpr size_t most_shared = 200 * 1024;
+    const size_t row_bytes = static_cast<size_t>(staged_floats(in.depth)) * sizeof(float);
+    if (row_bytes > most_shared) {
+        return fail(ErrorKind::unsupported,
+                    "fused reads rows of up to 51200 elements, not " + std::to_string(in.depth));
+    }
+    const int sms = stream.multiprocessors();
+    Plan plan{static_cast<int>(units), 1};
+    // As many warps as fill the GPU, as long as each lane has something to load.
+    while (plan.warps_per_unit < warps && plan.warps_per_unit * 256 < in.depth &&
+           units * plan.warps_per_unit < int64_t{24} * sms)
+        plan.warps_per_unit *= 2;
+    const bool four = in.rows > 1 && 4 * row_bytes <= most_shared;
+    Grid grid;
+    grid.threads = threads;
+    grid.shared_bytes = row_bytes * (four ? 4 : 1);
+    grid.overlaps = true;
+    const auto resident = static_cast<int64_t>(
+        std::clamp<size_t>(most_shared / std::max<size_t>(grid.shared_bytes, 1), 1, 3));
+    const int64_t wanted = (units * plan.warps_per_unit + warps - 1) / warps;
+    grid.blocks = dim3(static_cast<unsigned>(std::min(wanted, sms * resident)),
+                       blocks_for(in.rows, four ? 4 : 1));
+    if (four)
+        return launch(name, kernel<T, 4, Source, Store>, grid, stream, in, plan, source, store);
+    return launch(name, kernel<T, 1, Source, Store>, grid, stream, in, plan, source, store);
+}
+
+}  // namespace lockstep::matvec
