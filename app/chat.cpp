@@ -33,6 +33,7 @@ Options chat_options() {
             {"raw", "", "the prompt as it is, without the model's chat template"},
             {"special", "", "with --raw: control tokens written in the prompt are control tokens"},
             {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
+            {"device", "D", device_help},
             {"path", "NAME",
              "how steps are computed: " + known_paths() +
                  " (default: fused), or a kernel\n"
@@ -111,6 +112,7 @@ Status load(Engine& engine, const Options& options) {
     }
     LoadOptions load_options;
     LOCKSTEP_ASSIGN(load_options.dtype, dtype_option(options));
+    LOCKSTEP_ASSIGN(load_options.device, device_option(options));
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
     LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
     LOCKSTEP_ASSIGN(const std::filesystem::path model, resolve_model(name));

@@ -6,6 +6,7 @@
 
 #include "core/base/output_file.h"
 #include "core/catalogue/catalogue.h"
+#include "kernels/gpu_info.h"
 
 namespace lockstep::app {
 
@@ -66,6 +67,12 @@ Result<DType> dtype_option(const Options& options) {
     if (name == "fp32" || name == "f32") return DType::f32;
     return fail(ErrorKind::invalid_argument,
                 "--dtype takes bf16, fp16 or fp32, not \"" + name + "\"");
+}
+
+Result<Device*> device_option(const Options& options) {
+    auto device = device_from_name(options.text("device", "cpu"));
+    if (!device) return within("--device", std::move(device).error());
+    return device;
 }
 
 Result<Engine::Options> engine_options(const Options& options) {

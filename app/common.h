@@ -25,9 +25,11 @@ int run_word(Options options, int argc, char** argv, Result<int> (*body)(const O
 Result<std::filesystem::path> resolve_model(const std::string& name);
 
 Result<DType> dtype_option(const Options& options);              // --dtype, bf16 by default
+Result<Device*> device_option(const Options& options);           // --device, cpu by default
 Result<Engine::Options> engine_options(const Options& options);  // --threads, --context
 Result<std::string> path_option(const Options& options, const std::string& fallback);  // --path
-std::string known_paths();
+std::string known_paths();  // on every device
+inline constexpr const char* device_help = "cpu (default), cuda or cuda:N (the N-th GPU)";
 
 std::string read_stdin();
 // What a user's kernel prints, handed on to stderr; not all of it, where it is very much.

@@ -34,6 +34,7 @@ Options compare_options() {
                 {"prompts", "F", "a JSON array of prompts"},
                 {"chat", "", "put each prompt through the model's chat template"},
                 {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
+                {"device", "D", device_help},
                 {"decode", "N", "decode steps after the prompt, the reference's tokens forced"},
                 {"candidate", "PATH",
                  "default fused; one of " + known_paths() +
@@ -67,10 +68,10 @@ Result<std::chrono::milliseconds> time_limit(const Options& options,
     return std::chrono::milliseconds(std::llround(1000 * limit));
 }
 
-Result<KernelPath> path_of(const Options& options, const std::string& option,
+Result<KernelPath> path_of(const Options& options, DeviceKind device, const std::string& option,
                            const std::string& fallback) {
     const std::string name = options.text(option, fallback);
-    if (const KernelPath* path = find_kernel_path(DeviceKind::cpu, name)) return *path;
+    if (const KernelPath* path = find_kernel_path(device, name)) return *path;
     return fail(ErrorKind::invalid_argument,
                 "--" + option + " takes one of " + known_paths() + ", not \"" + name + "\"");
 }
@@ -115,7 +116,7 @@ Result<Candidate> candidate_of(const Options& options, const std::shared_ptr<con
         const auto layers = static_cast<int>(model->config.num_hidden_layers);
         LOCKSTEP_ASSIGN(spec.fault, parse_fault(options.text("inject"), layers));
     }
-    return open_candidate(spec, DeviceKind::cpu, model);
+    return open_candidate(spec, device_of(*model).kind(), model);
 }
 
 // A trace is of one dtype: the model is loaded in that, where nothing else was asked for.
@@ -176,18 +177,19 @@ Result<int> compare(const Options& options) {
     if (options.has("self-test")) return self_test(options);
     CompareRequest request;
     LOCKSTEP_TRY(check_fault_name(options));
-    LOCKSTEP_ASSIGN(request.reference, path_of(options, "reference", "reference"));
-    request.truth = *find_kernel_path(DeviceKind::cpu, "truth");
-    request.floor = request.reference.f32_activations
-                        ? *find_kernel_path(DeviceKind::cpu, "reference")
-                        : request.reference;
+    LoadOptions load;
+    LOCKSTEP_ASSIGN(load.device, device_option(options));
+    const DeviceKind device = load.device->kind();
+    LOCKSTEP_ASSIGN(request.reference, path_of(options, device, "reference", "reference"));
+    request.truth = *find_kernel_path(device, "truth");
+    request.floor = request.reference.f32_activations ? *find_kernel_path(device, "reference")
+                                                      : request.reference;
     LOCKSTEP_ASSIGN(const int64_t decode, options.integer("decode", 0, 0, 1 << 20));
     request.decode_steps = static_cast<int>(decode);
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
     request.threads = settings.threads;
     LOCKSTEP_ASSIGN(std::vector<std::string> texts, prompt_texts(options));
     LOCKSTEP_TRY(check_outputs(options));
-    LoadOptions load;
     LOCKSTEP_ASSIGN(load.dtype, dtype_of(options));
     LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
     LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));

@@ -25,6 +25,7 @@ Options trace_options() {
                 {"prompt", "P", "raw text (default Hello)"},
                 {"chat", "", "put the prompt through the model's chat template"},
                 {"dtype", "D", "bf16 (default), fp16 or fp32: what weights are expanded to"},
+                {"device", "D", device_help},
                 {"decode", "N",
                  "decode steps after the prompt, each fed the path's own greedy choice:\n"
                  "what it would have said. compare feeds the reference the same tokens,\n"
@@ -73,10 +74,11 @@ Status trace(const Options& options) {
     LOCKSTEP_ASSIGN(request.decode_ids, decode_ids(options));
     LOCKSTEP_ASSIGN(request.decode_steps, decode_steps(options, request.decode_ids.size()));
     LOCKSTEP_ASSIGN(const std::string path, path_option(options, "fused"));
-    request.path = *find_kernel_path(DeviceKind::cpu, path);
+    LoadOptions load;
+    LOCKSTEP_ASSIGN(load.device, device_option(options));
+    request.path = *find_kernel_path(load.device->kind(), path);
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
     request.threads = settings.threads;
-    LoadOptions load;
     LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));
     LOCKSTEP_ASSIGN(const std::string name, options.required("model"));
     LOCKSTEP_ASSIGN(const std::string out, options.required("out"));

@@ -140,7 +140,7 @@ void EngineWorker::tellLoaded(JobId job, const EngineOptions& options) {
     model_.name = QString::fromStdString(model->name);
     model_.format = QString::fromStdString(model->source_format);
     model_.dtype = toQString(dtype_info(model->dtype).name);
-    model_.device = QString::fromStdString(cpu_device().name());
+    model_.device = QString::fromStdString(device_of(*model).name());
     model_.template_problem = QString::fromStdString(model->template_problem);
     model_.threads = options.threads > 0 ? options.threads : QThread::idealThreadCount();
     model_.context = engine_.context();

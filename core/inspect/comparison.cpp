@@ -10,6 +10,7 @@
 #include "core/inspect/trace_comparison.h"
 #include "core/run/forward.h"
 #include "core/run/session.h"
+#include "kernels/step_transfer.h"
 
 namespace lockstep {
 namespace {
@@ -96,7 +97,7 @@ class Run {
     }
 
   private:
-    Device& device() const { return request_.device ? *request_.device : cpu_device(); }
+    Device& device() const { return device_of(*request_.model); }
 
     void prepare(const std::vector<int32_t>& tokens) {
         const auto rows = static_cast<int64_t>(tokens.size());
@@ -193,7 +194,10 @@ class Run {
                 if (exact->tokens().size() < prompt.size()) return {};
                 const Tensor& all =
                     candidate.find(pass, last_layer, StepId::logits, "logits")->tensor;
-                const double own = compare_tensors(all.rows(all.shape[0] - 1, 1), truth).rms;
+                std::vector<Buffer> copies;
+                LOCKSTEP_ASSIGN(const Tensor last, bring_to_host(all.rows(all.shape[0] - 1, 1),
+                                                                 copies, exact->stream()));
+                const double own = compare_tensors(last, truth).rms;
                 strange = strange ||
                           !(own <= drift_ratio * compare_tensors(floor, truth).rms + drift_slack);
                 return {};
@@ -216,7 +220,7 @@ Result<Comparison> compare_paths(const CompareRequest& request,
     const Clock::time_point begin = Clock::now();
     Comparison result;
     result.model = request.model->name;
-    result.device = (request.device ? *request.device : cpu_device()).name();
+    result.device = device_of(*request.model).name();
     result.dtype = dtype_info(request.model->dtype).name;
     result.candidate = request.candidate.name;
     result.reference = request.reference.name;

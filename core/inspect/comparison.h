@@ -100,7 +100,6 @@ struct CompareProgress {
 
 struct CompareRequest {
     std::shared_ptr<const Model> model;
-    Device* device = nullptr;  // null: the CPU
     int threads = 0;
     std::vector<std::vector<int32_t>> prompts;
     int decode_steps = 0;  // with the reference's tokens forced

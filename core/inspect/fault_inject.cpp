@@ -169,6 +169,7 @@ Result<KernelPath> plant_fault(const KernelPath& base, const FaultSpec& fault,
     }
     KernelPath path = base;
     path.name += " with " + fault_text(checked);
+    path.replayable = 0;  // a fault's state changes from call to call
     const auto state = std::make_shared<FaultState>(std::move(model), checked.layer);
     LOCKSTEP_TRY(plant_in_step(path, known, state));
     return path;

@@ -2,6 +2,7 @@
 #include "core/inspect/inspection.h"
 
 #include "core/inspect/trace.h"
+#include "core/model/model_copy.h"
 
 namespace lockstep {
 namespace {
@@ -19,15 +20,19 @@ CompareRequest with_progress_up_to(const CompareRequest& request, double share) 
 }
 
 Result<Diagnosis> diagnose_step(const CompareRequest& request, const StepCase& step) {
-    Device& device = request.device ? *request.device : cpu_device();
-    LOCKSTEP_ASSIGN(const std::unique_ptr<Stream> stream, device.make_stream(request.threads));
+    LOCKSTEP_ASSIGN(const std::unique_ptr<Stream> stream,
+                    device_of(*request.model).make_stream(request.threads));
     DiagnosisRequest wanted;
     wanted.step = &step;
     wanted.model = request.model;
+    if (device_of(*request.model).kind() != DeviceKind::cpu) {
+        LOCKSTEP_ASSIGN(wanted.model, copy_model(*request.model, cpu_device()));
+    }
     wanted.threads = request.threads;
     if (!request.trace) {
         wanted.run_again = [&](const StepArgs& inputs) {
-            return run_step_on(request.candidate, inputs, request.model->dtype, *stream);
+            return run_step_on(request.candidate, inputs, request.model->dtype, *stream,
+                               OnHost::everything);
         };
     }
     if (request.progress) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inspect/local_observer.h"
 
-#include "core/inspect/tap_comparison.h"
+#include "kernels/step_transfer.h"
 
 namespace lockstep {
 namespace {
@@ -58,12 +58,17 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
     const auto candidate = taps_of(request_.candidate, runs.candidate.args);
     const auto floor = taps_of(request_.floor, runs.reference.args);
     const auto truth = taps_of(request_.truth, runs.truth.args);
-    for (const NamedTensor& own : step_taps(args, unfused_outputs)) {
+    for (NamedTensor own : step_taps(args, unfused_outputs)) {
+        std::vector<Buffer> copies;  // where the host cannot read the device's memory
+        LOCKSTEP_ASSIGN(own.tensor, bring_to_host(own.tensor, copies, stream));
         const Tensor* const tested = tap_of(candidate, own.name);
         const Tensor* const noisy = tap_of(floor, own.name);
         const Tensor* const exact = tap_of(truth, own.name);
         if (tested && noisy && exact) {
-            step.taps.push_back(compare_tap(layer, step.step, own, *tested, *noisy, *exact));
+            LOCKSTEP_ASSIGN(const Tensor drifted,
+                            bring_to_host(candidate_rows(layer, step.step, own), copies, stream));
+            step.taps.push_back(
+                compare_tap(layer, step.step, own, drifted, {*tested, *noisy, *exact}));
         } else {
             step.only_in_one.emplace_back(own.name);
         }
@@ -93,12 +98,9 @@ Status LocalObserver::keep(const StepComparison& step, int layer, StepRuns runs,
 }
 
 TapComparison LocalObserver::compare_tap(int layer, StepId step, const NamedTensor& own,
-                                         const Tensor& tested, const Tensor& noisy,
-                                         const Tensor& exact) {
-    TapComparison tap =
-        lockstep::compare_tap(std::string(own.name), {tested, noisy, exact}, request_);
+                                         const Tensor& drifted, const TapTensors& local) {
+    TapComparison tap = lockstep::compare_tap(std::string(own.name), local, request_);
     tap.position = worst_position(*pass_, tap, own.tensor);
-    const Tensor drifted = candidate_rows(layer, step, own);
     if (drifted.defined()) {
         tap.drift = compare_tensors(drifted, own.tensor);
         drift_.note(layer, own.name, tap.drift);

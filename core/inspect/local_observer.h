@@ -10,6 +10,7 @@
 
 #include "core/inspect/comparison.h"
 #include "core/inspect/probe.h"
+#include "core/inspect/tap_comparison.h"
 
 namespace lockstep {
 
@@ -41,8 +42,8 @@ class LocalObserver final : public StepObserver {
     bool enough() const { return enough_; }
 
   private:
-    TapComparison compare_tap(int layer, StepId step, const NamedTensor& own, const Tensor& tested,
-                              const Tensor& noisy, const Tensor& exact);
+    TapComparison compare_tap(int layer, StepId step, const NamedTensor& own, const Tensor& drifted,
+                              const TapTensors& local);
     Tensor candidate_rows(int layer, StepId step, const NamedTensor& own);
     Status keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream);
     Status report(int layer, StepId step);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/step_transfer.h"
+
 namespace lockstep {
 namespace {
 
@@ -46,16 +48,19 @@ void reverse(const Tensor& dense) {
     }
 }
 
-Status other_ids(EmbedArgs& args, std::vector<Buffer>& buffers) {
+// Ids lie on the stream's device, as all constants of a clone do.
+Status other_ids(EmbedArgs& args, std::vector<Buffer>& buffers, Stream& stream) {
     const auto vocab_size = static_cast<int32_t>(args.embed_tokens.shape[0]);
-    const Tensor given = args.ids;
-    LOCKSTEP_ASSIGN(Buffer buffer, cpu_device().allocate(static_cast<size_t>(given.bytes())));
-    args.ids = Tensor(buffer.data(), DType::i32, {given.shape[0]});
-    for (int64_t t = 0; t < given.shape[0]; ++t)
-        args.ids.as<int32_t>()[t] =
-            (given.as<const int32_t>()[t] + vocab_size / 2 + 1) % vocab_size;
+    const auto count = static_cast<size_t>(args.ids.shape[0]);
+    std::vector<int32_t> ids(count);
+    const size_t bytes = count * sizeof(int32_t);
+    LOCKSTEP_TRY(stream.device().copy_to_host(ids.data(), args.ids.data, bytes, stream));
+    LOCKSTEP_TRY(stream.synchronize());
+    for (int32_t& id : ids) id = (id + vocab_size / 2 + 1) % vocab_size;
+    LOCKSTEP_ASSIGN(Buffer buffer, stream.device().allocate(bytes));
+    args.ids.data = buffer.data();
     buffers.push_back(std::move(buffer));
-    return {};
+    return stream.device().copy_from_host(args.ids.data, ids.data(), bytes, stream);
 }
 
 // A call like the one that counts, with other inputs: what a step keeps from it must not show.
@@ -66,9 +71,16 @@ Status run_on_other_inputs(const KernelPath& path, const StepArgs& args, DType m
         if (named.role == Role::input) reverse(named.tensor);
     }
     if (auto* const embed = std::get_if<EmbedArgs>(&run.args))
-        LOCKSTEP_TRY(other_ids(*embed, run.buffers));
-    LOCKSTEP_TRY(run_step(path, run.args, stream));
-    return stream.synchronize();
+        LOCKSTEP_TRY(other_ids(*embed, run.buffers, stream));
+    return run_step_from_host(path, run.args, OnHost::activations, stream);
+}
+
+// Of a device whose memory the host cannot read: the weights as well.
+Status keep_on_host(StepRuns& runs, Stream& stream) {
+    LOCKSTEP_TRY(bring_weights(runs.candidate.args, runs.candidate.buffers, stream));
+    for (SampleStep* other : {&runs.reference, &runs.truth})
+        share_weights(runs.candidate.args, other->args);
+    return {};
 }
 
 }  // namespace
@@ -81,15 +93,15 @@ Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DTyp
 }
 
 Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
-                               Stream& stream) {
+                               Stream& stream, OnHost on_host) {
     LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
-    if (Status ran = run_step(path, run.args, stream); !ran)
+    if (Status ran = run_step_from_host(path, run.args, on_host, stream); !ran)
         return within(where(path, args), std::move(ran).error());
-    LOCKSTEP_TRY(stream.synchronize());
     return run;
 }
 
 Status keep_constants(StepRuns& runs, Stream& stream) {
+    if (stream.device().kind() != DeviceKind::cpu) return keep_on_host(runs, stream);
     for (SampleStep* run : {&runs.candidate, &runs.reference, &runs.truth}) {
         const auto keep = [&](Tensor& tensor) -> Status {
             Device& device = stream.device();
@@ -115,7 +127,7 @@ Status keep_constants(StepRuns& runs, Stream& stream) {
 
 Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, Stream& stream) {
     // Rounding once more changes nothing where the activations are of the model's dtype already.
-    LOCKSTEP_ASSIGN(const SampleStep rounded, clone_step(args, paths.model_dtype));
+    LOCKSTEP_ASSIGN(const SampleStep rounded, clone_step(args, paths.model_dtype, stream));
     StepRuns runs;
     if (Status ran = run_on_other_inputs(paths.candidate, rounded.args, paths.model_dtype, stream);
         !ran)

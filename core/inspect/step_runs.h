@@ -4,6 +4,7 @@
 
 #include "kernels/kernel_path.h"
 #include "kernels/step_catalog.h"
+#include "kernels/step_transfer.h"
 
 namespace lockstep {
 
@@ -25,17 +26,22 @@ struct StepPaths {
 Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype);
 
 // Copies the constants that the runs look at (a session's position and tables, which change and end
-// with it) to memory of their own, so that the runs outlive the session that they came from.
+// with it) to memory of their own, so that the runs outlive the session that they came from. On a
+// GPU, brings them and the weights to the host: then all of the runs can be read there.
 Status keep_constants(StepRuns& runs, Stream& stream);
 
-// Gives a path the inputs of `args`, as inputs_for() has them, and runs it.
+// Gives a path the inputs of `args`, as inputs_for() has them, and runs it. on_host: what of `args`
+// the host can read where the path runs on a GPU.
 Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
-                               Stream& stream);
+                               Stream& stream, OnHost on_host = OnHost::activations);
 
 // Gives each path the inputs of `args` (rounded to the model's dtype first, for all of them alike)
 // and runs it. `args` is only read. The candidate is called once before with other inputs of the
 // same shapes, so that an output which is the previous call's, or a copy that was made in the first
 // call only, is not right by chance.
+//
+// On a GPU the paths run there, on the model's weights; what they were given and what they put out
+// lies in the host's memory, weights and constants do not.
 Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, Stream& stream);
 
 }  // namespace lockstep

@@ -188,7 +188,7 @@ Result<Feed> make_feed(const CompareRequest& request) {
     const StoredTensor* const logits = trace.find(0, trace_logits, StepId::logits, "logits");
     feed.all_logits =
         logits && logits->shape[0] == rows && keeps_all_logits(request.model->config, rows);
-    Device& device = request.device ? *request.device : cpu_device();
+    Device& device = device_of(*request.model);
     LOCKSTEP_ASSIGN(feed.session, Session::create(request.model, device, request.threads,
                                                   rows + static_cast<int64_t>(feed.forced.size())));
     return feed;
@@ -210,10 +210,12 @@ bool judged_something(const Comparison& comparison) {
 Result<Comparison> compare_trace(const CompareRequest& request,
                                  std::optional<StepCase>* first_step) {
     const Clock::time_point begin = Clock::now();
+    if (device_of(*request.model).kind() != DeviceKind::cpu)
+        return fail(ErrorKind::unsupported, "a trace is compared on the CPU: use --device cpu");
     LOCKSTEP_ASSIGN(const Feed feed, make_feed(request));
     Comparison result;
     result.model = request.model->name;
-    result.device = (request.device ? *request.device : cpu_device()).name();
+    result.device = device_of(*request.model).name();
     result.dtype = dtype_info(request.model->dtype).name;
     result.candidate = request.candidate.name;
     result.reference = request.reference.name;

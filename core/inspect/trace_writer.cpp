@@ -18,7 +18,7 @@ class Capture {
     Status run() {
         const Model& model = *request_.model;
         const auto rows = static_cast<int64_t>(request_.prompt.size());
-        Device& device = request_.device ? *request_.device : cpu_device();
+        Device& device = device_of(model);
         all_logits_ = keeps_all_logits(model.config, rows);
         LOCKSTEP_ASSIGN(session_, Session::create(request_.model, device, request_.threads,
                                                   rows + request_.decode_steps));

@@ -14,7 +14,6 @@ namespace lockstep {
 
 struct TraceRequest {
     std::shared_ptr<const Model> model;
-    Device* device = nullptr;  // null: the CPU
     int threads = 0;
     std::vector<int32_t> prompt;
     KernelPath path;

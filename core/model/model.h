@@ -24,6 +24,7 @@ struct Model {
     std::filesystem::path path;  // as it was opened
     std::string source_format;   // "GGUF Q4_1", "safetensors BF16"
     DType dtype = DType::bf16;   // of the weights in memory
+    Device* device = nullptr;    // whose memory that is; null: the CPU's
     ModelConfig config;
     Weights weights;  // empty when loaded with vocabulary_only
     std::unique_ptr<const Tokenizer> tokenizer;
@@ -33,5 +34,9 @@ struct Model {
     std::string template_problem;
     GenerationDefaults generation_defaults;
 };
+
+inline Device& device_of(const Model& model) {
+    return model.device ? *model.device : cpu_device();
+}
 
 }  // namespace lockstep

@@ -102,6 +102,7 @@ Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
     model->path = path;
     model->source_format = source.format;
     model->dtype = options.dtype;
+    model->device = options.device;
     model->config = source.config;
     model->tokenizer = std::move(text.tokenizer);
     model->chat_template = std::move(text.chat_template);

@@ -46,7 +46,7 @@ Result<GenerateResult> Answer::run() {
         if (result_.output_ids.size() == 1)
             result_.timings.first_token_seconds = in_.clock.seconds();
         if (stop) break;
-        logits = forward(*in_.path.current(), std::span(history_).last(1));
+        logits = forward(in_.path.current(), std::span(history_).last(1));
     }
     if (!logits && logits.error().kind != ErrorKind::cancelled)
         return tl::unexpected<Error>(std::move(logits).error());
@@ -60,20 +60,22 @@ Result<Tensor> Answer::prefill() {
         std::span(history_).subspan(static_cast<size_t>(result_.timings.reused_tokens));
     Result<Tensor> logits = Tensor();
     while (logits && !rest.empty()) {
-        const std::shared_ptr<const KernelPath> path = in_.path.current();
-        const auto rows = std::min(rest.size(), static_cast<size_t>(in_.session.batch_rows(*path)));
-        logits = forward(*path, rest.first(rows));
+        const LivePath::Current current = in_.path.current();
+        const auto rows =
+            std::min(rest.size(), static_cast<size_t>(in_.session.batch_rows(*current.path)));
+        logits = forward(current, rest.first(rows));
         rest = rest.subspan(rows);
     }
     return logits;
 }
 
-Result<Tensor> Answer::forward(const KernelPath& path, std::span<const int32_t> tokens) {
-    note_path(path.name);
+Result<Tensor> Answer::forward(const LivePath::Current& current, std::span<const int32_t> tokens) {
+    note_path(current.path->name);
     ForwardOptions options;
     options.cancel = &in_.cancel;
     options.observer = in_.observer;
-    return Forward::run(in_.session, path, tokens, options);
+    options.replay_key = current.version;
+    return Forward::run(in_.session, *current.path, tokens, options);
 }
 
 Result<std::optional<StopReason>> Answer::take(const Tensor& logits) {

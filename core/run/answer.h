@@ -41,7 +41,7 @@ class Answer {
 
   private:
     Result<Tensor> prefill();
-    Result<Tensor> forward(const KernelPath& path, std::span<const int32_t> tokens);
+    Result<Tensor> forward(const LivePath::Current& current, std::span<const int32_t> tokens);
     // The next token from the logits; then why the answer ends with it, if it does.
     Result<std::optional<StopReason>> take(const Tensor& logits);
     std::string text_of(int32_t id);

@@ -15,7 +15,8 @@ Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Model> model
                                               const Engine::Options& options) {
     const int64_t allowed = model->config.max_position_embeddings;
     const int64_t context = options.context ? options.context : std::min(default_context, allowed);
-    return Session::create(std::move(model), cpu_device(), options.threads, context);
+    Device& device = device_of(*model);
+    return Session::create(std::move(model), device, options.threads, context);
 }
 
 std::string token_text(const Tokenizer& tokenizer, std::optional<int32_t> id) {
@@ -86,6 +87,7 @@ Status Engine::load(const std::filesystem::path& path, LoadOptions options,
     LOCKSTEP_ASSIGN(std::shared_ptr<const Model> model, load_model(path, options));
     LOCKSTEP_ASSIGN(std::unique_ptr<Session> session, make_session(model, engine_options));
     if (cancel_) return fail(ErrorKind::cancelled, "loading was stopped");
+    LOCKSTEP_TRY(path_.set_device(device_of(*model).kind()));
     session_ = std::move(session);
     model_ = std::move(model);
     return {};

@@ -72,6 +72,26 @@ Result<Tensor> Forward::run(std::span<const int32_t> tokens) {
     LOCKSTEP_TRY(
         device.copy_from_host(session_.ids_.data, tokens.data(), tokens.size_bytes(), stream));
 
+    if (replays()) {
+        LOCKSTEP_TRY(stream.replay(options_.replay_key, [&] { return steps(out); }));
+    } else {
+        LOCKSTEP_TRY(steps(out));
+    }
+
+    session_.checked_[tokens.size()] = true;
+    LOCKSTEP_ASSIGN(const Tensor host, session_.to_host(out));
+    session_.tokens_.insert(session_.tokens_.end(), tokens.begin(), tokens.end());
+    return host;
+}
+
+// An observer sees every call, so with one every call is made.
+bool Forward::replays() const {
+    constexpr uint8_t every_step = (1u << step_count) - 1;
+    return options_.replay_key != 0 && rows_ == 1 && !options_.observer &&
+           path_.replayable == every_step;
+}
+
+Status Forward::steps(const Tensor& out) const {
     LOCKSTEP_TRY(step(embed()));
     for (int layer = 0; layer < config_.num_hidden_layers; ++layer) {
         LOCKSTEP_TRY(step(qkv(layer)));
@@ -80,12 +100,7 @@ Result<Tensor> Forward::run(std::span<const int32_t> tokens) {
         LOCKSTEP_TRY(step(gate_up(layer)));
         LOCKSTEP_TRY(step(down(layer)));
     }
-    LOCKSTEP_TRY(step(logits(out)));
-
-    session_.checked_[tokens.size()] = true;
-    LOCKSTEP_ASSIGN(const Tensor host, session_.to_host(out));
-    session_.tokens_.insert(session_.tokens_.end(), tokens.begin(), tokens.end());
-    return host;
+    return step(logits(out));
 }
 
 // Every step of every path goes through here.

@@ -24,6 +24,9 @@ struct ForwardOptions {
     const std::atomic<bool>* cancel = nullptr;  // polled before every step
     StepObserver* observer = nullptr;
     bool all_logits = false;  // logits of every row, not of the last one only
+    // A number that stands for the path in this session, never for another one: decode steps under
+    // it are recorded and replayed where device and path can. 0: every step is called.
+    uint64_t replay_key = 0;
 };
 
 class Forward {
@@ -39,6 +42,8 @@ class Forward {
     Forward(Session& session, const KernelPath& path, std::span<const int32_t> tokens,
             const ForwardOptions& options);
     Result<Tensor> run(std::span<const int32_t> tokens);
+    Status steps(const Tensor& out) const;
+    bool replays() const;
 
     EmbedArgs embed() const;
     QkvArgs qkv(int layer) const;

@@ -86,11 +86,21 @@ LivePath::LivePath() {
 }
 
 Status LivePath::set(const PathChoice& choice) {
-    LOCKSTEP_ASSIGN(KernelPath path, make_path(DeviceKind::cpu, choice));
-    auto made = std::make_shared<const KernelPath>(std::move(path));
     const std::scoped_lock lock(mutex_);
+    return set(device_, choice);
+}
+
+Status LivePath::set_device(DeviceKind device) {
+    const std::scoped_lock lock(mutex_);
+    return device == device_ ? Status() : set(device, choice_);
+}
+
+// The lock is held.
+Status LivePath::set(DeviceKind device, const PathChoice& choice) {
+    LOCKSTEP_ASSIGN(KernelPath path, make_path(device, choice));
+    device_ = device;
     choice_ = choice;
-    path_ = std::move(made);
+    current_ = {std::make_shared<const KernelPath>(std::move(path)), current_.version + 1};
     return {};
 }
 
@@ -99,9 +109,9 @@ PathChoice LivePath::choice() const {
     return choice_;
 }
 
-std::shared_ptr<const KernelPath> LivePath::current() const {
+LivePath::Current LivePath::current() const {
     const std::scoped_lock lock(mutex_);
-    return path_;
+    return current_;
 }
 
 }  // namespace lockstep

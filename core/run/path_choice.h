@@ -38,13 +38,23 @@ class LivePath {
   public:
     LivePath();  // fused on the CPU, or the best that this build has
     Status set(const PathChoice& choice);
+    // The same choice on another device.
+    Status set_device(DeviceKind device);
     PathChoice choice() const;
-    std::shared_ptr<const KernelPath> current() const;
+
+    struct Current {
+        std::shared_ptr<const KernelPath> path;
+        uint64_t version = 0;  // of this choice on this device, never 0, never used again
+    };
+    Current current() const;
 
   private:
+    Status set(DeviceKind device, const PathChoice& choice);
+
     mutable std::mutex mutex_;
+    DeviceKind device_ = DeviceKind::cpu;
     PathChoice choice_;
-    std::shared_ptr<const KernelPath> path_;
+    Current current_;
 };
 
 }  // namespace lockstep

@@ -14,6 +14,10 @@ namespace {
 constexpr int64_t truth_step_flops = 40'000'000;
 constexpr int64_t step_flops_budget = 2'000'000'000;
 constexpr int64_t largest_batch = 512;
+// A GPU is a few hundred times faster, and wants many rows to be so.
+constexpr int64_t gpu_truth_step_flops = 400'000'000'000;
+constexpr int64_t gpu_step_flops_budget = 4'000'000'000'000;
+constexpr int64_t gpu_largest_batch = 2048;
 
 // The step that takes longest: gate_up, or attention where much is in the cache.
 int64_t flops_per_row(const ModelConfig& config, int64_t position) {
@@ -22,9 +26,12 @@ int64_t flops_per_row(const ModelConfig& config, int64_t position) {
     return std::max<int64_t>(1, std::max(gate_up, attention));
 }
 
-int64_t rows_within(int64_t flops, const ModelConfig& config, int64_t position) {
-    const int64_t rows =
-        std::clamp<int64_t>(flops / flops_per_row(config, position), 1, largest_batch);
+int64_t rows_within(bool truth, const Device& device, const ModelConfig& config, int64_t position) {
+    const bool cpu = device.kind() == DeviceKind::cpu;
+    const int64_t flops = truth ? (cpu ? truth_step_flops : gpu_truth_step_flops)
+                                : (cpu ? step_flops_budget : gpu_step_flops_budget);
+    const int64_t rows = std::clamp<int64_t>(flops / flops_per_row(config, position), 1,
+                                             cpu ? largest_batch : gpu_largest_batch);
     return rows < 16 ? rows : rows / 16 * 16;
 }
 
@@ -77,6 +84,11 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
     const ModelConfig& config = model->config;
     if (model->weights.layers.empty())
         return fail(ErrorKind::invalid_argument, model->name + " was loaded without its weights");
+    if (device_of(*model).kind() != device.kind()) {
+        return fail(ErrorKind::invalid_argument, "the weights of " + model->name + " lie on " +
+                                                     device_of(*model).name() + ", not on " +
+                                                     device.name());
+    }
     if (context < 1 || context > config.max_position_embeddings) {
         return fail(ErrorKind::invalid_argument,
                     "a context of " + std::to_string(context) +
@@ -86,7 +98,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
     std::unique_ptr<Session> session(new Session());
     session->model_ = std::move(model);
     session->context_ = context;
-    session->max_batch_ = std::min(context, rows_within(step_flops_budget, config, 0));
+    session->max_batch_ = std::min(context, rows_within(false, device, config, 0));
     session->tokens_.reserve(static_cast<size_t>(context));
     LOCKSTEP_ASSIGN(session->stream_, device.make_stream(threads));
     LOCKSTEP_TRY(session->make_constants());
@@ -98,8 +110,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
 
 int64_t Session::batch_rows(const KernelPath& path) const {
     const auto position = static_cast<int64_t>(tokens_.size());
-    const int64_t budget = path.f32_activations ? truth_step_flops : step_flops_budget;
-    return std::min(max_batch_, rows_within(budget, model_->config, position));
+    return std::min(max_batch_,
+                    rows_within(path.f32_activations, device(), model_->config, position));
 }
 
 int64_t Session::keep_common_prefix(std::span<const int32_t> tokens) {
@@ -122,6 +134,7 @@ Status Session::set_activation_dtype(DType dtype) {
     LOCKSTEP_ASSIGN(Cache converted, make_cache(dtype));
     LOCKSTEP_TRY(copy_cache(cache_, converted));
     LOCKSTEP_TRY(make_activations(dtype));
+    stream_->forget_replays();
     cache_ = std::move(converted);
     return {};
 }
@@ -219,18 +232,22 @@ Result<Tensor> Session::logits(int64_t rows) {
     const int64_t vocab_size = model_->config.vocab_size;
     const auto bytes = static_cast<size_t>(rows * vocab_size) * sizeof(float);
     if (logits_buffer_.bytes() < bytes) {
+        stream_->forget_replays();
         LOCKSTEP_ASSIGN(logits_buffer_, device().allocate(bytes));
     }
     return Tensor(logits_buffer_.data(), DType::f32, {rows, vocab_size});
 }
 
 Result<Tensor> Session::to_host(const Tensor& tensor) {
-    LOCKSTEP_TRY(stream_->synchronize());
-    if (device().kind() == DeviceKind::cpu) return tensor;
-    const auto count = static_cast<size_t>(tensor.numel());
-    if (host_logits_.size() < count) host_logits_.resize(count);
-    LOCKSTEP_TRY(
-        device().copy_to_host(host_logits_.data(), tensor.data, count * sizeof(float), *stream_));
+    if (device().kind() == DeviceKind::cpu) {
+        LOCKSTEP_TRY(stream_->synchronize());
+        return tensor;
+    }
+    const size_t bytes = static_cast<size_t>(tensor.numel()) * sizeof(float);
+    if (host_logits_.bytes() < bytes) {
+        LOCKSTEP_ASSIGN(host_logits_, device().allocate_host(bytes));
+    }
+    LOCKSTEP_TRY(device().copy_to_host(host_logits_.data(), tensor.data, bytes, *stream_));
     LOCKSTEP_TRY(stream_->synchronize());
     return Tensor(host_logits_.data(), DType::f32, {tensor.shape[0], tensor.shape[1]});
 }

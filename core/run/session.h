@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What is remembered between tokens: the KV cache, the tokens it holds, the activations. One
-// session belongs to one conversation on one device; it is used from one thread.
+// session belongs to one conversation, on the device that the model's weights lie on; it is used
+// from one thread.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@ class Session {
   public:
     // context: rows of the cache, at most config.max_position_embeddings. Everything is allocated
     // here: nothing per token.
+    // device: where the model's weights lie (device_of).
     static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model,
                                                    Device& device, int threads, int64_t context);
 
@@ -79,9 +81,9 @@ class Session {
     std::vector<int32_t> tokens_;
 
     Buffer constant_buffer_, activation_buffer_, logits_buffer_;
-    std::vector<float> host_logits_;  // where the device's memory is not the host's
-    Tensor rope_cos_, rope_sin_;      // f32 [C, D/2]
-    Tensor position_, ids_;           // i32 [1], i32 [max_batch]
+    Buffer host_logits_;          // where the device's memory is not the host's
+    Tensor rope_cos_, rope_sin_;  // f32 [C, D/2]
+    Tensor position_, ids_;       // i32 [1], i32 [max_batch]
     Activations activations_;
     Cache cache_;
     std::vector<bool> checked_;  // per number of rows: its shapes went through check_step

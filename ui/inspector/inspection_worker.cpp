@@ -64,8 +64,8 @@ Result<PreparedPrompt> prepare(const Model& model, const SamplePrompt& sample) {
     return prompt;
 }
 
-Result<KernelPath> registered_path(const std::string& name) {
-    if (const KernelPath* path = find_kernel_path(DeviceKind::cpu, name)) return *path;
+Result<KernelPath> registered_path(const Model& model, const std::string& name) {
+    if (const KernelPath* path = find_kernel_path(device_of(model).kind(), name)) return *path;
     return fail(ErrorKind::invalid_argument, "there is no path named \"" + name + "\"");
 }
 
@@ -172,7 +172,7 @@ Result<CompareRequest> InspectionWorker::prepareRequest(const std::shared_ptr<co
     compare.decode_steps = request.decode_steps;
     CandidateSpec spec = request.candidate;
     spec.isolation.cancelled = [this] { return cancel_.load(); };  // even in an endless loop
-    LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(spec, DeviceKind::cpu, model));
+    LOCKSTEP_ASSIGN(Candidate candidate, open_candidate(spec, device_of(*model).kind(), model));
     compare.candidate = std::move(candidate.path);
     compare.candidate.name = candidate.name;
     compare.trace = candidate.trace;
@@ -181,11 +181,11 @@ Result<CompareRequest> InspectionWorker::prepareRequest(const std::shared_ptr<co
         compare.decode_steps = 0;
         texts = {model->tokenizer->decode(compare.trace->prompt_ids(), true)};
     }
-    LOCKSTEP_ASSIGN(compare.reference, registered_path(request.reference));
-    LOCKSTEP_ASSIGN(compare.truth, registered_path("truth"));
-    LOCKSTEP_ASSIGN(
-        compare.floor,
-        registered_path(compare.reference.f32_activations ? "reference" : request.reference));
+    LOCKSTEP_ASSIGN(compare.reference, registered_path(*model, request.reference));
+    LOCKSTEP_ASSIGN(compare.truth, registered_path(*model, "truth"));
+    LOCKSTEP_ASSIGN(compare.floor,
+                    registered_path(*model, compare.reference.f32_activations ? "reference"
+                                                                              : request.reference));
     compare.cancel = &cancel_;
     compare.progress = [this](const CompareProgress& progress) { return take(progress); };
     return compare;
