@@ -202,7 +202,7 @@ void TestPathCheck::divergingPathFallsBack() {
     QCOMPARE(fixture.lastTurn().stats.path, QStringLiteral("reference"));
     bool told = false;
     for (const QLabel* label : window.openSettings()->findChildren<QLabel*>())
-        told = told || label->text().startsWith(QStringLiteral("In use: reference, because fused"));
+        told = told || label->text() == QStringLiteral("In use: reference, in place of fused");
     QVERIFY(told);
     fixture.close();
     // And at once at the next start.

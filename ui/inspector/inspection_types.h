@@ -41,6 +41,8 @@ struct InspectionRequest {
     std::string reference = "reference";  // a registered path's name; "truth" is possible
     // Waits while the inspector is told to give way (InspectionThread::setGivingWay).
     bool gives_way = false;
+    // A user's kernels run in a child process; those that match are then opened in this one.
+    bool open_passed_kernel = false;
 };
 
 struct InspectionProgress {
@@ -55,6 +57,8 @@ struct FinishedInspection {
     std::vector<std::string> texts;  // the prompts as the model saw them
     // The weights in its step are the model's: lock request.model before they are read.
     std::shared_ptr<const Inspection> inspection;
+    // In this process, as fast as our own. Null unless it was asked for and matches.
+    std::shared_ptr<const UserKernel> kernel;
 };
 
 // One step of a comparison, run again as candidate, reference and truth.
