@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/cpu_stream.h"
+
 namespace lockstep {
 namespace {
 
@@ -71,6 +73,11 @@ Status run_on_other_inputs(const KernelPath& path, const StepArgs& args, DType m
     return stream.synchronize();
 }
 
+Status stop_if_asked(Stream& stream) {
+    const bool asked = stream.device().kind() == DeviceKind::cpu && cpu_stream(stream).stopped();
+    return asked ? fail(ErrorKind::cancelled, "the comparison was stopped") : Status();
+}
+
 }  // namespace
 
 Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype) {
@@ -86,6 +93,7 @@ Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DTy
     if (Status ran = run_step(path, run.args, stream); !ran)
         return within(where(path, args), std::move(ran).error());
     LOCKSTEP_TRY(stream.synchronize());
+    LOCKSTEP_TRY(stop_if_asked(stream));
     return run;
 }
 
