@@ -37,7 +37,7 @@ void MainWindow::refreshBusy() {
 
 void MainWindow::showCheck() {
     const CheckedPath result = check_->result();
-    status_->setCheck(check_->summary(), result.sentence, check_->diverges());
+    status_->setCheck(check_->summary(), result.sentence, !check_->divergesAt().isEmpty());
     const bool any = result.state != State::unknown || check_->kernel().state != State::unknown;
     actions_->check_again->setEnabled(any && result.state != State::checking);
     applyPath();
@@ -52,8 +52,8 @@ void MainWindow::sayFallback() {
     fallback_said_ = true;
     const CheckedPath result = check_->result();
     notice_->showNotice(NoticeBar::Kind::warning,
-                        tr("%1 parts from the reference in %2: the chat uses the reference.")
-                            .arg(result.path, result.partsIn(pathChoice(store_->values()))),
+                        tr("%1 parts from the reference (%2): the chat uses the reference.")
+                            .arg(result.path, check_->divergesAt()),
                         result.sentence,
                         {tr("&Show"), [this] { Q_EMIT inspectorWanted(check_->lastRun()); }},
                         {tr("&Use %1 anyway").arg(result.path), [this] { check_->useAnyway(); }});
@@ -105,7 +105,7 @@ void MainWindow::sayKernel() {
                             wanted ? NoticeAction() : use, show);
     else if (kernel.state == State::diverges)
         notice_->showNotice(NoticeBar::Kind::warning,
-                            tr("%1 parts from the reference in %2: the chat does not use it.")
+                            tr("%1 parts from the reference (%2): the chat does not use it.")
                                 .arg(name, kernel.partsIn(PathChoice(kernel.path.toStdString()))),
                             kernel.sentence, show, again);
     else

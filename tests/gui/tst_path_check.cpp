@@ -189,7 +189,7 @@ void TestPathCheck::divergingPathFallsBack() {
     QCOMPARE(statusText(window), QStringLiteral("fused diverges: layer 1 qkv"));
     QCOMPARE(pathText(window), QStringLiteral("reference"));
     QVERIFY2(window.notice()->summary().contains(
-                 QStringLiteral("fused parts from the reference in layer 1 qkv")),
+                 QStringLiteral("fused parts from the reference (layer 1 qkv)")),
              qPrintable(window.notice()->summary()));
     QVERIFY2(window.notice()->details().contains(QStringLiteral("layer 1, qkv: k")),
              qPrintable(window.notice()->details()));

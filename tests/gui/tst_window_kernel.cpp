@@ -127,8 +127,8 @@ void TestWindowKernel::divergingIsNotUsed() {
     MainWindow& window = fixture.open(model());
     VERIFY_LOADED(window);
     window.loadKernel(kernelFile("window-wrong_layout"));
-    VERIFY_NOTICE(window, QStringLiteral("window-wrong_layout.so parts from the reference in "
-                                         "layer 0 attention: the chat does not use it."));
+    VERIFY_NOTICE(window, QStringLiteral("window-wrong_layout.so parts from the reference "
+                                         "(layer 0 attention): the chat does not use it."));
     QVERIFY(!labelled<QPushButton>(window.notice(), QStringLiteral("Use it in the chat")));
     QSignalSpy wanted(&window, &MainWindow::inspectorWanted);
     labelled<QPushButton>(window.notice(), QStringLiteral("Show"))->click();

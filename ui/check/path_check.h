@@ -46,8 +46,8 @@ class PathCheck : public QObject {
     // Of the paths in use the one that most is to be said of; State::unknown where nothing is (the
     // reference needs no check).
     CheckedPath result() const;
-    // A path is not what the reference is, whether it is used anyway or not.
-    bool diverges() const { return !result().partsIn(settled()).isEmpty(); }
+    // Where a path is not what the reference is, whether it is used anyway or not; or empty.
+    QString divergesAt() const { return result().partsIn(settled()); }
     // "fused matches", "fused diverges: layer 3 qkv", "checking fused …"; or empty.
     QString summary() const;
     CheckedPath kernel() const { return known(kernel_); }  // the user's
