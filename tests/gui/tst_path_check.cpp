@@ -64,7 +64,6 @@ class TestPathCheck : public QObject {
     void waitsForAnAnswer();
     void modelReplacedInTheMiddle();
     void chatAnswersMeanwhile();
-    void closesInTheMiddle();
 
   private:
     // A model of its own for each test that changes files.
@@ -386,26 +385,6 @@ void TestPathCheck::chatAnswersMeanwhile() {
     QVERIFY2(away < 1000, qPrintable(QString::number(away)));
     window.inspection()->cancel();
     QTRY_VERIFY_WITH_TIMEOUT(!window.inspection()->isBusy(), check_ms);
-}
-
-void TestPathCheck::closesInTheMiddle() {
-    const QString model_path = defaultModel();
-    if (model_path.isEmpty()) QSKIP("the default model is not here");
-    for (const int wait_ms : {0, 100, 1000}) {
-        WindowFixture fixture;
-        MainWindow& window = fixture.open(model_path);
-        VERIFY_LOADED(window);
-        InspectionRequest request;
-        request.model = window.modelInUse().model;
-        request.prompts = {SamplePrompt{300}};
-        window.inspection()->inspect(request);
-        if (wait_ms > 0) QTest::qWait(wait_ms);
-        QElapsedTimer clock;
-        clock.start();
-        fixture.close();
-        qInfo("closed within %lld ms", clock.elapsed());
-        QVERIFY(clock.elapsed() < 9000);  // shutDown() gives up after ten seconds
-    }
 }
 
 QTEST_MAIN(TestPathCheck)

@@ -15,6 +15,7 @@
 #include "core/inspect/inspection.h"
 #include "core/model/model.h"
 #include "ui/chat/chat_types.h"
+#include "ui/hand_over.h"
 
 namespace lockstep {
 
@@ -49,6 +50,7 @@ struct InspectionProgress {
     InspectionId id = 0;
     QString what;         // "prompt 2 of 3, layer 7, gate_up"
     double fraction = 0;  // 0 to 1
+    HandOver hand_over = {};
 };
 
 struct FinishedInspection {
@@ -59,6 +61,7 @@ struct FinishedInspection {
     std::shared_ptr<const Inspection> inspection;
     // In this process, as fast as our own. Null unless it was asked for and matches.
     std::shared_ptr<const UserKernel> kernel;
+    HandOver hand_over = {};
 };
 
 // One step of a comparison, run again as candidate, reference and truth.
@@ -67,17 +70,20 @@ struct ReopenedStep {
     InspectionRequest request;
     // The weights in it are the model's: lock request.model before they are read.
     std::shared_ptr<const StepCase> step;
+    HandOver hand_over = {};
 };
 
 struct FailedInspection {
     InspectionId id = 0;
     InspectionRequest request;
     QString message;
+    HandOver hand_over = {};
 };
 
 struct CancelledInspection {
     InspectionId id = 0;
     InspectionRequest request;
+    HandOver hand_over = {};
 };
 
 }  // namespace lockstep
