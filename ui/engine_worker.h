@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The only thread boundary: the one object that lives on the engine's thread and owns the engine.
+// The boundary of its thread: the one object that lives on the engine's thread and owns the engine.
 // Its slots are called there (queued), its signals carry values. Only cancel() and setPath() may be
 // called from another thread; neither waits for the engine.
 #pragma once

@@ -48,7 +48,7 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
       theme_(new Theme(this)),
       library_(options.download.catalogue),
       engine_(new EngineThread(this)),
-      check_(new PathCheck(store_, options.planted_fault, this)),
+      check_(new PathCheck(store_, {options.planted_fault, options.isolation}, this)),
       inspection_(new InspectionThread(this)),
       download_(new ModelDownload(options.download, this)),
       applied_(store_->values().engine),
@@ -223,6 +223,7 @@ void MainWindow::showHelp() {
 
 void MainWindow::applySettings(const Settings& now, const Settings& before) {
     theme_->setChoice(now.theme);
+    check_->setKernel(now.user_kernel);
     if (pathChoice(now) != pathChoice(before)) applyPath();
     if (now.models_folder != before.models_folder) {
         library_.setFolder(modelsFolder(now));
@@ -240,7 +241,7 @@ void MainWindow::applyPath() {
                             QString::fromStdString(status.error().message));
     else
         status_->setPath(QString::fromStdString(choice.name()));
-    store_->setPathInUse(QString::fromStdString(choice.name()));
+    tellPathState();
     actions_->fused->setChecked(settings.fused && !settings.truth && !check_->fallsBack());
 }
 

@@ -39,6 +39,7 @@ struct WindowOptions {
     QString model = {};               // to open at start; empty: the last one
     // For tests: a fault in what is checked as "fused" on its first use with a model.
     std::optional<FaultSpec> planted_fault = {};
+    IsolationOptions isolation = {};  // of the user's kernels
 };
 
 class MainWindow : public QMainWindow {
@@ -49,6 +50,9 @@ class MainWindow : public QMainWindow {
 
     // A GGUF file or a Hugging Face folder. Where it cannot be opened, the model in use stays.
     void openModel(const QString& path);
+    // A shared object with kernels of the user's: checked in a child process, then told of; chosen
+    // for the chat only if the user says so.
+    void loadKernel(const QString& file);
     const LoadedModel& modelInUse() const { return model_; }
     bool isLoading() const { return !loading_.isEmpty(); }
     ChatPage* chat() const { return chat_; }
@@ -104,6 +108,9 @@ class MainWindow : public QMainWindow {
     void refreshBusy();
     void showCheck();
     void sayFallback();
+    void sayKernel();
+    void chooseKernel();
+    void tellPathState();
     void chooseFused(bool on);
     void showInspector(bool on);
 
@@ -127,6 +134,7 @@ class MainWindow : public QMainWindow {
     bool options_wait_ = false;  // for the answer's end
     bool closed_cleanly_ = true;
     bool fallback_said_ = false;
+    bool kernel_awaited_ = false;  // the user has just loaded it
 
     ChatPage* chat_;
     std::unique_ptr<WindowActions> actions_;

@@ -14,6 +14,21 @@
 #include "ui/theme/icons.h"
 
 namespace lockstep {
+namespace {
+
+QColor kindColor(NoticeBar::Kind kind, const ThemeColors& colors) {
+    switch (kind) {
+        case NoticeBar::Kind::error:
+            return colors.error;
+        case NoticeBar::Kind::warning:
+            return colors.warning;
+        case NoticeBar::Kind::success:
+            return colors.success;
+    }
+    return colors.muted;
+}
+
+}  // namespace
 
 NoticeBar::NoticeBar(QWidget* parent)
     : QFrame(parent),
@@ -75,10 +90,11 @@ void NoticeBar::showNotice(Kind kind, const QString& summary, const QString& det
         if (actions_[i].run) buttons_[i]->setText(actions_[i].text);
     }
     const ThemeColors& colors = themeColors(palette());
-    icon_->setPixmap(iconPixmap(QStringLiteral("warning"), fontMetrics().height() * 5 / 4,
-                                devicePixelRatioF(),
-                                kind == Kind::error ? colors.error : colors.warning));
-    setAccessibleName(kind == Kind::error ? tr("Error") : tr("Warning"));
+    const bool success = kind == Kind::success;
+    icon_->setPixmap(iconPixmap(success ? QStringLiteral("check") : QStringLiteral("warning"),
+                                fontMetrics().height() * 5 / 4, devicePixelRatioF(),
+                                kindColor(kind, colors)));
+    setAccessibleName(kind == Kind::error ? tr("Error") : success ? tr("Done") : tr("Warning"));
     setAccessibleDescription(summary);
     show();
     QAccessibleEvent event(this, QAccessible::Alert);
@@ -99,10 +115,11 @@ QString NoticeBar::details() const {
 
 void NoticeBar::paintEvent(QPaintEvent*) {
     const ThemeColors& colors = themeColors(palette());
-    const bool error = kind_ == Kind::error;
     QPainter painter(this);
-    painter.fillRect(rect(), error ? colors.error_background : colors.warning_background);
-    painter.fillRect(0, 0, 3, height(), error ? colors.error : colors.warning);
+    painter.fillRect(rect(), kind_ == Kind::error     ? colors.error_background
+                             : kind_ == Kind::success ? palette().color(QPalette::AlternateBase)
+                                                      : colors.warning_background);
+    painter.fillRect(0, 0, 3, height(), kindColor(kind_, colors));
 }
 
 void NoticeBar::keyPressEvent(QKeyEvent* event) {

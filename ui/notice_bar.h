@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What went wrong, above the page and not in its way: a line, what to do, and details on demand.
+// What went wrong (or right at last), above the page and not in its way: a line, what to do, and
+// details on demand.
 #pragma once
 
 #include <QFrame>
@@ -20,7 +21,7 @@ struct NoticeAction {
 class NoticeBar : public QFrame {
     Q_OBJECT
   public:
-    enum class Kind { error, warning };
+    enum class Kind { error, warning, success };
 
     explicit NoticeBar(QWidget* parent = nullptr);
 

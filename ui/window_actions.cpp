@@ -63,6 +63,8 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
                        Qt::CTRL | Qt::SHIFT | Qt::Key_O)),
       choose_model(make(window, "choose_model", "model", QObject::tr("Choose a &model"),
                         Qt::CTRL | Qt::Key_M)),
+      load_kernel(make(window, "load_kernel", "layers", QObject::tr("Load a &kernel…"),
+                       Qt::CTRL | Qt::Key_L)),
       settings(make(window, "settings", "settings", QObject::tr("&Settings…"),
                     Qt::CTRL | Qt::Key_Comma)),
       quit(make(window, "quit", "close", QObject::tr("&Quit"), Qt::CTRL | Qt::Key_Q)),
@@ -94,6 +96,7 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
 void WindowActions::fillMenus(QMenuBar* bar) const {
     QMenu* file = bar->addMenu(QObject::tr("&File"));
     file->addActions({new_chat, choose_model, open_file, open_folder});
+    file->addActions({load_kernel});
     file->addSeparator();
     file->addActions({export_chat});
     file->addSeparator();
@@ -118,8 +121,9 @@ void WindowActions::fillToolBar(QToolBar* bar, QWidget* model_picker) const {
 }
 
 QList<QAction*> WindowActions::all() const {
-    return {new_chat, choose_model, open_file, open_folder, export_chat, conversations, inspector,
-            stop,     copy_answer,  fused,     settings,    help,        quit};
+    return {new_chat,    choose_model,  open_file, open_folder, load_kernel,
+            export_chat, conversations, inspector, stop,        copy_answer,
+            fused,       settings,      help,      quit};
 }
 
 }  // namespace lockstep

@@ -102,10 +102,10 @@ TapComparison LocalObserver::compare_tap(int layer, StepId step, const NamedTens
     TapComparison tap = lockstep::compare_tap(std::string(own.name), local, request_);
     tap.position = worst_position(*pass_, tap, own.tensor);
     if (drifted.defined()) {
-        tap.drift = compare_tensors(drifted, own.tensor);
+        tap.drift = compare_tensors(drifted, own.tensor, request_.cancel);
         drift_.note(layer, own.name, tap.drift);
         if (step == StepId::logits && own.name == "logits")
-            pass_->logits = compare_logits(drifted, own.tensor);
+            pass_->logits = compare_logits(drifted, own.tensor, request_.cancel);
     }
     return tap;
 }
@@ -123,11 +123,13 @@ Tensor LocalObserver::candidate_rows(int layer, StepId step, const NamedTensor& 
 
 Status LocalObserver::report(int layer, StepId step) {
     ++steps_done_;
+    const auto stopped = [] { return fail(ErrorKind::cancelled, "the comparison was stopped"); };
+    if (request_.cancel && *request_.cancel) return stopped();
     if (!request_.progress) return {};
     const bool go_on =
         request_.progress({"layer " + std::to_string(layer) + ", " + std::string(step_name(step)),
                            static_cast<double>(steps_done_) / static_cast<double>(steps_in_all_)});
-    return go_on ? Status() : fail(ErrorKind::cancelled, "the comparison was stopped");
+    return go_on ? Status() : stopped();
 }
 
 }  // namespace lockstep

@@ -37,15 +37,17 @@ std::vector<size_t> five_best(std::span<const float> logits) {
 
 }  // namespace
 
-LogitsComparison compare_logits(const Tensor& candidate, const Tensor& reference) {
+LogitsComparison compare_logits(const Tensor& candidate, const Tensor& reference,
+                                const std::atomic<bool>* stop) {
     LogitsComparison result;
     const int64_t rows = reference.shape[0];
     const auto vocab_size = static_cast<size_t>(reference.shape[1]);
-    const ErrorFigures figures = compare_tensors(candidate, reference);
+    const ErrorFigures figures = compare_tensors(candidate, reference, stop);
     result.max_error = figures.max_abs;
     result.allclose_1e3 = figures.within_1e3 >= 1 && !figures.non_finite;
     double kl = 0, top1 = 0, top5 = 0;
     for (int64_t row = 0; row < rows; ++row) {
+        if (stop && *stop) break;
         const std::span<const float> q(candidate.rows(row, 1).as<float>(), vocab_size);
         const std::span<const float> p(reference.rows(row, 1).as<float>(), vocab_size);
         const auto log_p = log_softmax(p), log_q = log_softmax(q);

@@ -2,6 +2,8 @@
 // What a difference between two models' logits means to the user: would it have said another word?
 #pragma once
 
+#include <atomic>
+
 #include "kernels/tensor.h"
 
 namespace lockstep {
@@ -15,6 +17,8 @@ struct LogitsComparison {
 };
 
 // Both contiguous f32 [rows, V].
-LogitsComparison compare_logits(const Tensor& candidate, const Tensor& reference);
+// stop: where it becomes true meanwhile, the result says nothing.
+LogitsComparison compare_logits(const Tensor& candidate, const Tensor& reference,
+                                const std::atomic<bool>* stop = nullptr);
 
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/cpu_stream.h"
 #include "kernels/step_transfer.h"
 
 namespace lockstep {
@@ -83,6 +84,11 @@ Status keep_on_host(StepRuns& runs, Stream& stream) {
     return {};
 }
 
+Status stop_if_asked(Stream& stream) {
+    const bool asked = stream.device().kind() == DeviceKind::cpu && cpu_stream(stream).stopped();
+    return asked ? fail(ErrorKind::cancelled, "the comparison was stopped") : Status();
+}
+
 }  // namespace
 
 Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype) {
@@ -97,6 +103,7 @@ Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DTy
     LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
     if (Status ran = run_step_from_host(path, run.args, on_host, stream); !ran)
         return within(where(path, args), std::move(ran).error());
+    LOCKSTEP_TRY(stop_if_asked(stream));
     return run;
 }
 

@@ -38,8 +38,10 @@ inline TapComparison compare_tap(std::string tensor, const TapTensors& tensors,
     TapComparison tap;
     tap.tensor = std::move(tensor);
     tap.local = compare_tensors(tensors.tested,
-                                request.reference.f32_activations ? tensors.exact : tensors.noisy);
-    tap.verdict = judge(tensors.tested, tensors.noisy, tensors.exact, request.model->dtype);
+                                request.reference.f32_activations ? tensors.exact : tensors.noisy,
+                                request.cancel);
+    tap.verdict =
+        judge(tensors.tested, tensors.noisy, tensors.exact, request.model->dtype, request.cancel);
     tap.noise_floor = tap.verdict.reference;
     tap.allclose_1e3 = tap.local.within_1e3 >= 1 && !tap.local.non_finite;
     return tap;

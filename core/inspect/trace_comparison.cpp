@@ -74,10 +74,10 @@ class TraceObserver final : public StepObserver {
                           const TapTensors& tensors) {
         TapComparison tap = compare_tap(std::string(own.name), tensors, request_);
         tap.position = worst_position(*pass_, tap, own.tensor);
-        tap.drift = compare_tensors(tensors.tested, own.tensor);
+        tap.drift = compare_tensors(tensors.tested, own.tensor, request_.cancel);
         drift_.note(layer, own.name, tap.drift);
         if (step == StepId::logits && own.name == "logits")
-            pass_->logits = compare_logits(tensors.tested, own.tensor);
+            pass_->logits = compare_logits(tensors.tested, own.tensor, request_.cancel);
         return tap;
     }
 

@@ -13,22 +13,16 @@
 namespace lockstep {
 namespace {
 
-// One rounding to nearest is at most this share of the value.
-double unit_roundoff(DType dtype) {
-    switch (dtype) {
-        case DType::bf16:
-            return 0x1p-8;
-        case DType::f16:
-            return 0x1p-11;
-        default:
-            return 0x1p-24;
-    }
+using Stop = const std::atomic<bool>*;
+
+bool stopped(Stop stop) {
+    return stop && stop->load(std::memory_order_relaxed);
 }
 
-std::vector<float> values_of(const Tensor& tensor) {
+std::vector<float> values_of(const Tensor& tensor, Stop stop) {
     std::vector<float> values(static_cast<size_t>(tensor.numel()));
     const int64_t columns = values.empty() ? 0 : tensor.shape[tensor.rank - 1];
-    for (int64_t first = 0; first < tensor.numel(); first += columns) {
+    for (int64_t first = 0; first < tensor.numel() && !stopped(stop); first += columns) {
         int64_t offset = 0;
         int64_t index = first / columns;
         for (int d = tensor.rank - 2; d >= 0; --d) {
@@ -47,13 +41,16 @@ bool same_kind(float a, float b) {
     return std::isnan(a) == std::isnan(b) && (std::isnan(a) || a == b);
 }
 
+constexpr int64_t look_at_stop_every = 1 << 16;  // elements: about a millisecond
+
 ErrorFigures figures(const std::vector<float>& candidate, const std::vector<float>& expected,
-                     DType dtype) {
+                     DType dtype, Stop stop) {
     ErrorFigures result;
     double squares = 0, dot = 0, norm_a = 0, norm_b = 0;
     int64_t within = 0, finite = 0;
     const auto count = static_cast<int64_t>(candidate.size());
     for (int64_t i = 0; i < count; ++i) {
+        if (i % look_at_stop_every == 0 && stopped(stop)) break;
         const float a = candidate[i];
         const float b = expected[i];
         if (!same_kind(a, b)) {
@@ -164,12 +161,13 @@ struct Layout {
 
 struct Values {
     std::vector<float> candidate, reference, truth;
+    Stop stop = nullptr;
 };
 
 Part gather(const Values& values, const Layout& layout, int64_t first_row, int64_t last_row,
             int64_t first_column, int64_t last_column) {
     Part part;
-    for (int64_t r = first_row; r < last_row; ++r) {
+    for (int64_t r = first_row; r < last_row && !stopped(values.stop); ++r) {
         for (int64_t c = first_column; c < last_column; ++c) {
             const auto i = static_cast<size_t>(r * layout.columns + c);
             part.add(values.candidate[i], values.reference[i], values.truth[i]);
@@ -233,6 +231,17 @@ bool same_shape(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+double unit_roundoff(DType dtype) {
+    switch (dtype) {
+        case DType::bf16:
+            return 0x1p-8;
+        case DType::f16:
+            return 0x1p-11;
+        default:
+            return 0x1p-24;
+    }
+}
+
 double ulp(float value, DType dtype) {
     constexpr uint32_t exponent_bits = 0x7f800000u;
     const float smallest = dtype == DType::f16 ? 0x1p-14f : 0x1p-126f;
@@ -240,7 +249,8 @@ double ulp(float value, DType dtype) {
     return 2 * unit_roundoff(dtype) * std::max(power, smallest);
 }
 
-ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected) {
+ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected,
+                             const std::atomic<bool>* stop) {
     if (!same_shape(candidate, expected)) {
         ErrorFigures figure;
         figure.non_finite = true;
@@ -249,10 +259,11 @@ ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected) {
             std::numeric_limits<double>::infinity();
         return figure;
     }
-    return figures(values_of(candidate), values_of(expected), candidate.dtype);
+    return figures(values_of(candidate, stop), values_of(expected, stop), candidate.dtype, stop);
 }
 
-Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype) {
+Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype,
+              const std::atomic<bool>* stop) {
     Verdict verdict;
     if (!same_shape(candidate, truth) || !same_shape(reference, truth)) {
         condemn(verdict, "whole",
@@ -260,9 +271,10 @@ Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& tr
                     reference.description() + ", truth " + truth.description());
         return verdict;
     }
-    const Values values{values_of(candidate), values_of(reference), values_of(truth)};
-    verdict.candidate = figures(values.candidate, values.truth, dtype);
-    verdict.reference = figures(values.reference, values.truth, dtype);
+    const Values values{values_of(candidate, stop), values_of(reference, stop),
+                        values_of(truth, stop), stop};
+    verdict.candidate = figures(values.candidate, values.truth, dtype, stop);
+    verdict.reference = figures(values.reference, values.truth, dtype, stop);
     const Layout layout(truth);
     if (verdict.candidate.non_finite) {
         const int64_t at = verdict.candidate.worst_index;

@@ -4,6 +4,7 @@
 // judged for the whole tensor and for its parts, so that a local fault is not averaged away.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "kernels/tensor.h"
 
 namespace lockstep {
+
+// One rounding to nearest is at most this share of the value.
+double unit_roundoff(DType dtype);
 
 struct ErrorFigures {  // of a tensor against truth or against another path
     double max_abs = 0;
@@ -24,7 +28,9 @@ struct ErrorFigures {  // of a tensor against truth or against another path
     // shapes differ. Such elements are in none of the figures but within_1e3.
     bool non_finite = false;
 };
-ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected);
+// stop: where it becomes true meanwhile, the figures are those of a part only.
+ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected,
+                             const std::atomic<bool>* stop = nullptr);
 // The distance of two neighbouring values of `dtype` at `value`.
 double ulp(float value, DType dtype);
 
@@ -57,6 +63,9 @@ inline constexpr int64_t verdict_tile = 64;
 // but the whole, by its maximum. The roundings in the second line are there because a row's errors
 // go together: one large channel rounded up or down scales all of its row, in one path and not in
 // the other.
-Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype);
+//
+// stop: where it becomes true meanwhile, the verdict says nothing.
+Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype,
+              const std::atomic<bool>* stop = nullptr);
 
 }  // namespace lockstep

@@ -68,7 +68,7 @@ void linear(CpuStream& stream, const Tensor& x, const Tensor& weight, const Tens
     TruthScratch& scratch = stream.state<TruthScratch>();
     stream.pool().parallel_for(weight.shape[0], 1, [&](int64_t first, int64_t last, int thread) {
         TruthScratch::Thread& own = scratch.threads[static_cast<size_t>(thread)];
-        for (int64_t n = first; n < last; ++n) {
+        for (int64_t n = first; n < last && !stream.stopped(); ++n) {
             const double* sums = products(x, weight, n, own.narrow_row, own.row, own.sums);
             const double b = bias.defined() ? load_element(bias.data, bias.dtype, n) : 0;
             for (int64_t t = 0; t < x.shape[0]; ++t) store(t, n, sums[t] + b);
@@ -207,7 +207,7 @@ Status attention(const AttentionArgs& args, Stream& any_stream) {
     stream.pool().parallel_for(
         args.q.shape[0] * heads, 1, [&](int64_t first, int64_t last, int thread) {
             TruthScratch::Thread& own = scratch.threads[static_cast<size_t>(thread)];
-            for (int64_t item = first; item < last; ++item) {
+            for (int64_t item = first; item < last && !stream.stopped(); ++item) {
                 const int64_t row = item / heads;
                 attend(args, row, item % heads, position + row + 1, own);
             }
@@ -238,7 +238,7 @@ Status gate_up(const GateUpArgs& args, Stream& any_stream) {
     stream.pool().parallel_for(
         args.gate_proj.shape[0], 1, [&](int64_t first, int64_t last, int thread) {
             TruthScratch::Thread& own = scratch.threads[static_cast<size_t>(thread)];
-            for (int64_t n = first; n < last; ++n) {
+            for (int64_t n = first; n < last && !stream.stopped(); ++n) {
                 const double* gate =
                     products(normed, args.gate_proj, n, own.narrow_row, own.row, own.sums);
                 const double* up = products(normed, args.up_proj, n, own.narrow_row, own.other_row,

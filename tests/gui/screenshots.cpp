@@ -9,6 +9,7 @@
 #include <QTimer>
 
 #include "tests/gui/window_fixture.h"
+#include "ui/check/path_check.h"
 #include "ui/help_dialog.h"
 #include "ui/inspector/drill_down_view.h"
 #include "ui/inspector/inspector_dock.h"
@@ -89,6 +90,46 @@ void shootInspector(Camera& camera, MainWindow& window) {
     window.findChild<QAction*>("inspector")->trigger();
 }
 
+bool isChecked(const MainWindow& window) {
+    const auto state = window.check()->result().state;
+    return state != CheckedPath::State::unknown && state != CheckedPath::State::checking;
+}
+
+void shootKernel(Camera& camera, WindowFixture& fixture, MainWindow& window, const char* name) {
+    window.notice()->dismiss();
+    window.loadKernel(
+        QStringLiteral(LOCKSTEP_KERNELS_FOLDER "/window-%1.so").arg(QLatin1String(name)));
+    (void)QTest::qWaitFor([&] { return !window.notice()->summary().isEmpty(); }, load_ms);
+    camera.shoot(&window, QStringLiteral("kernel-%1").arg(QLatin1String(name)));
+    SettingsDialog* dialog = window.openSettings();
+    camera.shoot(dialog, QStringLiteral("settings-kernel-%1").arg(QLatin1String(name)));
+    dialog->close();
+    fixture.change([](Settings& s) { s.use_user_kernel = false; });
+}
+
+// What a check of the kernels finds.
+void shootChecks(Camera& camera, ThemeChoice theme, const QString& model) {
+    WindowFixture fixture;
+    fixture.isolation.program = LOCKSTEP_KERNEL_CHILD;
+    fixture.planted_fault = FaultSpec{"k_rope_missing", 3};
+    MainWindow& window = fixture.open();
+    fixture.change([&](Settings& s) { s.theme = theme; });
+    window.openModel(model);
+    waitLoaded(window);
+    camera.shoot(&window, "check-running");
+    (void)QTest::qWaitFor([&] { return isChecked(window); }, load_ms);
+    camera.shoot(&window, "check-diverges");
+    labelled<QPushButton>(window.notice(), "Details")->click();
+    camera.shoot(&window, "check-diverges-details");
+    camera.shoot(window.openSettings(), "settings-fallback");
+    window.openSettings()->close();
+    labelled<QPushButton>(window.notice(), "Use fused anyway")->click();
+    camera.shoot(&window, "check-overruled");
+    fixture.change([](Settings& s) { s.fused_steps[size_t(StepId::qkv)] = false; });
+    for (const char* name : {"plain", "wrong_layout", "null"})
+        shootKernel(camera, fixture, window, name);
+}
+
 void shootWithModel(Camera& camera, ThemeChoice theme, const QString& model) {
     WindowFixture fixture;
     MainWindow& window = fixture.open();
@@ -112,6 +153,7 @@ void shootWithModel(Camera& camera, ThemeChoice theme, const QString& model) {
     waitAnswered(window);
     window.chat()->send("What is the capital of France, and what is it known for?");
     waitAnswered(window);
+    (void)QTest::qWaitFor([&] { return isChecked(window); }, load_ms);
     camera.shoot(&window, "finished");
     shootInspector(camera, window);
     window.resize(560, 480);
@@ -137,10 +179,13 @@ int main(int argc, char** argv) {
     for (const ThemeChoice theme : {ThemeChoice::light, ThemeChoice::dark}) {
         camera.setTheme(theme);
         shootWithoutModel(camera, theme);
-        if (const QString model = defaultModel(); !model.isEmpty())
-            shootWithModel(camera, theme, model);
-        else
+        const QString model = defaultModel();
+        if (model.isEmpty()) {
             qWarning("the default model is not here: only what needs none is drawn");
+            continue;
+        }
+        shootWithModel(camera, theme, model);
+        shootChecks(camera, theme, model);
     }
     return 0;
 }

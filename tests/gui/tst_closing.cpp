@@ -3,6 +3,7 @@
 #include <QElapsedTimer>
 
 #include "tests/gui/window_fixture.h"
+#include "ui/inspector/inspection_thread.h"
 
 using namespace lockstep;
 using namespace lockstep::test;
@@ -13,6 +14,7 @@ class TestClosing : public QObject {
     void closesMidAnswer();
     void closesMidPrefill();
     void closesMidLoad();
+    void closesMidInspection();
 };
 
 static void closeAndTime(WindowFixture& fixture) {
@@ -52,6 +54,23 @@ void TestClosing::closesMidLoad() {
         MainWindow& window = fixture.open(model_path);
         if (wait_ms) QTest::qWait(wait_ms);
         QVERIFY(wait_ms > 5 || window.isLoading());
+        closeAndTime(fixture);
+    }
+}
+
+// Of one that was asked for; the check of a first use runs in all the others.
+void TestClosing::closesMidInspection() {
+    NEED_MODEL();
+    for (const int wait_ms : {0, 100, 1000}) {
+        WindowFixture fixture;
+        MainWindow& window = fixture.open(model_path);
+        VERIFY_LOADED(window);
+        InspectionRequest request;
+        request.model = window.modelInUse().model;
+        request.prompts = {SamplePrompt{300}};
+        window.inspection()->inspect(request);
+        if (wait_ms) QTest::qWait(wait_ms);
+        QVERIFY(window.inspection()->isBusy());
         closeAndTime(fixture);
     }
 }

@@ -6,6 +6,7 @@
 #include <QToolButton>
 
 #include "tests/gui/window_fixture.h"
+#include "tests/support/tiny_model.h"
 #include "ui/history/conversation_model.h"
 #include "ui/history/history_panel.h"
 
@@ -27,6 +28,7 @@ class TestHistory : public QObject {
     void modelUnderTester();
     void savedWhileItGrows();
     void panelOpensRenamesDeletes();
+    void reopensInANewWindow();
 
   private:
     QTemporaryDir folder_;
@@ -198,6 +200,53 @@ void TestHistory::panelOpensRenamesDeletes() {
     QCOMPARE(panel.model()->rowCount(), 1);
     QCOMPARE(chat.model()->turns(), 0);
     QCOMPARE(panel.current(), qint64(0));
+}
+
+void TestHistory::reopensInANewWindow() {
+    const QString model = file(QStringLiteral("tiny"));
+    QVERIFY(write_tiny_model(byte_recipe(), model.toStdString()));
+    WindowFixture fixture;
+    QString first, second;
+    qint64 id = 0, tokens = 0;
+    {
+        MainWindow& window = fixture.open(model);
+        VERIFY_LOADED(window);
+        fixture.change([](Settings& s) { s.max_tokens = 8; });
+        window.chat()->send(QStringLiteral("What did I ask?"));
+        VERIFY_ANSWERED(window);
+        first = fixture.lastText();
+        id = window.history()->current();
+        QVERIFY(id > 0);
+        // What the next answer would be, had the window stayed open.
+        window.chat()->send(QStringLiteral("And now?"));
+        VERIFY_ANSWERED(window);
+        second = fixture.lastText();
+        tokens = fixture.lastTurn().stats.tokens;
+        window.chat()->newChat();
+        fixture.close();
+    }
+    MainWindow& again = fixture.open();
+    VERIFY_LOADED(again);
+    QCOMPARE(again.history()->model()->rowCount(), 1);
+    QCOMPARE(again.chat()->model()->turns(), 0);  // the new chat was the last one open
+    again.history()->open(id);
+    QCOMPARE(again.chat()->model()->turns(), 4);
+    QCOMPARE(again.chat()->model()->turn(0).text, QStringLiteral("What did I ask?"));
+    QCOMPARE(again.chat()->model()->turn(1).text, first);
+    QCOMPARE(again.chat()->model()->turn(3).text, second);
+    QCOMPARE(again.chat()->model()->turn(3).stats.tokens, int(tokens));
+    // The model is told of all of it: the last answer again is the same answer.
+    auto* answer_again = named<QToolButton>(again.chat(), QStringLiteral("Answer again"));
+    QVERIFY(answer_again);
+    answer_again->click();
+    QVERIFY(again.chat()->isAnswering());
+    VERIFY_ANSWERED(again);
+    QCOMPARE(fixture.lastText(), second);
+    fixture.close();
+    // And it is the one that is open at the next start.
+    MainWindow& third = fixture.open();
+    QCOMPARE(third.history()->current(), id);
+    QCOMPARE(third.chat()->model()->turns(), 4);
 }
 
 QTEST_MAIN(TestHistory)

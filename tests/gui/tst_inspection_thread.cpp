@@ -2,11 +2,14 @@
 // Two paths are compared on a thread of their own: what comes back, what a cancel does, and who
 // keeps a model alive.
 #include <QElapsedTimer>
+#include <QEventLoop>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTimer>
 
 #include "core/model/model_loader.h"
+#include "tests/support/models.h"
 #include "tests/support/tiny_model.h"
 #include "ui/inspector/inspection_thread.h"
 
@@ -49,6 +52,7 @@ class TestInspectionThread : public QObject {
     void sayWhatIsWrong_data();
     void sayWhatIsWrong();
     void cancelsAtOnce();
+    void cancelsALongPromptOfARealModel();
     void cancelReachesWhatWaits();
     void givesWay();
     void modelLivesUntilTheEnd();
@@ -203,6 +207,34 @@ void TestInspectionThread::cancelsAtOnce() {
     thread.cancel();  // nothing to cancel: the next one runs
     thread.inspect(request({tokens(4)}));
     QTRY_COMPARE_WITH_TIMEOUT(ends.finished.size(), 1, run_ms);
+}
+
+// Wherever the run is: its steps on 300 rows, truth's above all, take much longer than a cancel
+// may.
+void TestInspectionThread::cancelsALongPromptOfARealModel() {
+    LOCKSTEP_NEED_MODEL(path, default_model());
+    const auto loaded = load_model(path, {});
+    QVERIFY(loaded);
+    InspectionRequest wanted = request({SamplePrompt{300}});
+    wanted.model = *loaded;
+    qint64 worst = 0;
+    for (const int wait_ms : {50, 150, 300, 600, 1000, 1500, 2500}) {
+        InspectionThread thread;
+        Ends ends(thread);
+        QEventLoop loop;
+        connect(&thread, &InspectionThread::cancelled, &loop, &QEventLoop::quit);
+        thread.inspect(wanted);
+        QTest::qWait(wait_ms);
+        QElapsedTimer clock;
+        clock.start();
+        thread.cancel();
+        QTimer::singleShot(run_ms, &loop, &QEventLoop::quit);
+        loop.exec();
+        worst = std::max(worst, clock.elapsed());
+        QCOMPARE(ends.cancelled.size(), 1);
+    }
+    qInfo("cancelled after %lld ms at most", worst);
+    QVERIFY2(worst < 1000, qPrintable(QString::number(worst)));  // 50 where nothing else runs
 }
 
 void TestInspectionThread::cancelReachesWhatWaits() {

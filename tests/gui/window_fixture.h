@@ -61,10 +61,13 @@ class WindowFixture {
         WindowOptions options;
         options.settings_file = settingsFile();
         options.download.program = QString::fromStdString(data_file("fetch_model").string());
-        options.download.catalogue = QString::fromStdString(data_file("models.json").string());
+        options.download.catalogue = catalogue.isEmpty()
+                                         ? QString::fromStdString(data_file("models.json").string())
+                                         : catalogue;
         options.conversations_file = path("conversations.sqlite");
         options.model = model;
         options.planted_fault = planted_fault;
+        options.isolation = isolation;
         window_ = std::make_unique<MainWindow>(options);
         window_->resize(1000, 720);
         window_->show();
@@ -89,6 +92,8 @@ class WindowFixture {
     }
 
     std::optional<FaultSpec> planted_fault;  // see WindowOptions
+    IsolationOptions isolation;
+    QString catalogue;  // empty: the program's own
 
   private:
     QTemporaryDir folder_;

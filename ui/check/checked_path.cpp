@@ -34,13 +34,21 @@ bool parts(const StepComparison& step) {
                        [](const TapComparison& tap) { return tap.verdict.diverged; });
 }
 
+CheckedPath::State stateOf(const CheckedPath& checked) {
+    const bool fine = checked.parted.isEmpty() && !checked.drifts;
+    return fine ? CheckedPath::State::matches : CheckedPath::State::diverges;
+}
+
 }  // namespace
 
-const PartedStep* CheckedPath::firstParted(const PathChoice& choice) const {
-    const auto found = std::find_if(parted.begin(), parted.end(), [&](const PartedStep& step) {
-        return choice.steps[size_t(step.step)] == path.toStdString();
-    });
-    return found == parted.end() ? nullptr : &*found;
+QString CheckedPath::partsIn(const PathChoice& choice) const {
+    const std::string name = path.toStdString();
+    for (const PartedStep& step : parted) {
+        if (choice.steps[size_t(step.step)] == name) return step.where;
+    }
+    const bool taken =
+        std::find(choice.steps.begin(), choice.steps.end(), name) != choice.steps.end();
+    return drifts && taken ? QStringLiteral("drift") : QString();
 }
 
 CheckedPath checkedPath(const QString& path, const Comparison& comparison) {
@@ -57,8 +65,8 @@ CheckedPath checkedPath(const QString& path, const Comparison& comparison) {
                 checked.parted.push_back({placeOf(layer.layer, step.step), step.step});
         }
     }
-    checked.state =
-        checked.parted.isEmpty() ? CheckedPath::State::matches : CheckedPath::State::diverges;
+    checked.drifts = comparison.drift_unexplained;
+    checked.state = stateOf(checked);
     return checked;
 }
 
@@ -70,6 +78,7 @@ QJsonObject toJson(const CheckedPath& checked) {
     }
     return {{QStringLiteral("path"), checked.path},
             {QStringLiteral("parted"), parted},
+            {QStringLiteral("drifts"), checked.drifts},
             {QStringLiteral("sentence"), checked.sentence}};
 }
 
@@ -84,8 +93,8 @@ CheckedPath checkedPathFromJson(const QJsonObject& json) {
         if (!stepNamed(value[QLatin1String("step")].toString(), &step.step)) return checked;
         checked.parted.push_back(step);
     }
-    checked.state =
-        checked.parted.isEmpty() ? CheckedPath::State::matches : CheckedPath::State::diverges;
+    checked.drifts = json[QLatin1String("drifts")].toBool();
+    checked.state = stateOf(checked);
     return checked;
 }
 

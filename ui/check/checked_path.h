@@ -24,11 +24,13 @@ struct CheckedPath {
     State state = State::unknown;
     // Of each step that diverges the first place where it does, in the order of execution.
     QVector<PartedStep> parted;
+    // No step diverges by itself, but what they make together does.
+    bool drifts = false;
     QString sentence;  // what was found, or why it could not be looked at
 
-    // What a choice is concerned with: of the steps that it takes from this path, the first that
-    // diverges; null where none does.
-    const PartedStep* firstParted(const PathChoice& choice) const;
+    // What a choice is concerned with: where the first step that it takes from this path diverges;
+    // empty where none does.
+    QString partsIn(const PathChoice& choice) const;
     bool operator==(const CheckedPath&) const = default;
 };
 

@@ -12,41 +12,56 @@ constexpr int decode_steps = 2;
 // One row, and a few more than whole tiles of them.
 constexpr int prompt_lengths[] = {1, 17, 33};
 
+using State = CheckedPath::State;
+
 // Most is to be said of what has diverged, least of what is fine.
 int weight(const CheckedPath& checked, const PathChoice& choice) {
     switch (checked.state) {
-        case CheckedPath::State::diverges:
-            return checked.firstParted(choice) ? 4 : 1;
-        case CheckedPath::State::checking:
+        case State::diverges:
+            return checked.partsIn(choice).isEmpty() ? 1 : 4;
+        case State::checking:
             return 3;
-        case CheckedPath::State::failed:
+        case State::failed:
             return 2;
-        case CheckedPath::State::matches:
+        case State::matches:
             return 1;
-        case CheckedPath::State::unknown:
+        case State::unknown:
             return 0;
     }
     return 0;
 }
 
+// The reference is what others are held against, and truth what it is held against itself.
+QStringList pathsOf(const PathChoice& choice) {
+    QStringList paths;
+    for (const std::string& step : choice.steps) {
+        const QString path = QString::fromStdString(step);
+        const bool ruler = step == "reference" || step == "truth";
+        if (!ruler && !paths.contains(path)) paths.append(path);
+    }
+    return paths;
+}
+
 }  // namespace
 
-PathCheck::PathCheck(SettingsStore* store, std::optional<FaultSpec> planted, QObject* parent)
+QString shownPath(const QString& path) {
+    return path.section(QLatin1Char('/'), -1);
+}
+
+PathCheck::PathCheck(SettingsStore* store, PathCheckOptions options, QObject* parent)
     : QObject(parent),
       kept_(store),
-      planted_(std::move(planted)),
+      options_(std::move(options)),
       thread_(new InspectionThread(this)) {
     connect(thread_, &InspectionThread::finished, this, &PathCheck::take);
-    connect(thread_, &InspectionThread::failed, this, [this](const FailedInspection& failure) {
-        forgetRunning(failure.id, failure.message);
-    });
+    connect(thread_, &InspectionThread::failed, this, &PathCheck::takeFailure);
 }
 
 void PathCheck::setModel(const LoadedModel& model) {
     const bool same = model.path == model_.path && model.file_stamp == model_.file_stamp &&
                       model.dtype == model_.dtype;
     model_ = model;
-    if (same) return checkWhatIsUnknown();  // other threads, another context
+    if (same) return;  // other threads, another context
     cancel();
     known_.clear();
     runs_.clear();
@@ -57,6 +72,16 @@ void PathCheck::setModel(const LoadedModel& model) {
 void PathCheck::setChoice(const PathChoice& choice) {
     if (choice == choice_) return;
     choice_ = choice;
+    checkWhatIsUnknown();
+    Q_EMIT changed();
+}
+
+void PathCheck::setKernel(const QString& file) {
+    if (file == kernel_) return;
+    if (running_ != 0 && running_path_ == kernel_) cancel();
+    known_.erase(kernel_);
+    kernel_ = file;
+    known_.erase(kernel_);  // built again, maybe, since it was last loaded
     checkWhatIsUnknown();
     Q_EMIT changed();
 }
@@ -73,10 +98,7 @@ void PathCheck::cancel() {
 
 void PathCheck::checkAgain() {
     cancel();
-    for (const QString& path : pathsOfChoice()) {
-        known_[path] = {};
-        known_[path].path = path;
-    }
+    for (const QString& path : pathsToCheck()) known_[path] = {path, State::unknown, {}, false, {}};
     checkWhatIsUnknown();
     Q_EMIT changed();
 }
@@ -85,13 +107,17 @@ bool PathCheck::shutDown() {
     return thread_->shutDown();
 }
 
-QStringList PathCheck::pathsOfChoice() const {
-    QStringList paths;
-    for (const std::string& step : choice_.steps) {
-        const QString path = QString::fromStdString(step);
-        const bool ruler = step == "reference" || step == "truth";
-        if (!ruler && !paths.contains(path)) paths.append(path);
-    }
+PathChoice PathCheck::settled() const {
+    PathChoice settled = choice_;
+    if (kernel_.isEmpty() || known(kernel_).state == State::matches) return settled;
+    std::replace(settled.steps.begin(), settled.steps.end(), kernel_.toStdString(),
+                 std::string("fused"));
+    return settled;
+}
+
+QStringList PathCheck::pathsToCheck() const {
+    QStringList paths = pathsOf(settled());
+    if (!kernel_.isEmpty() && !paths.contains(kernel_)) paths.append(kernel_);
     return paths;
 }
 
@@ -103,14 +129,14 @@ const CheckedPath& PathCheck::known(const QString& path) const {
 
 void PathCheck::checkWhatIsUnknown() {
     if (model_.path.isEmpty()) return;
-    for (const QString& path : pathsOfChoice()) {
-        if (known_.count(path) == 0) {
+    for (const QString& path : pathsToCheck()) {
+        if (known_.count(path) == 0 && path != kernel_) {
             if (const auto earlier = kept_.find(model_, path)) known_[path] = *earlier;
         }
-        if (running_ != 0 || known(path).state != CheckedPath::State::unknown) continue;
+        if (running_ != 0 || known(path).state != State::unknown) continue;
         running_ = thread_->inspect(requestFor(path));
         running_path_ = path;
-        known_[path] = {path, CheckedPath::State::checking, {}, {}};
+        known_[path] = {path, State::checking, {}, false, {}};
     }
 }
 
@@ -120,77 +146,99 @@ InspectionRequest PathCheck::requestFor(const QString& path) const {
     for (const int tokens : prompt_lengths) request.prompts.push_back(SamplePrompt{tokens});
     request.decode_steps = decode_steps;
     request.candidate.text = path.toStdString();
-    if (path == QLatin1String("fused")) request.candidate.fault = planted_;
+    request.candidate.isolation = options_.isolation;
+    if (path == QLatin1String("fused")) request.candidate.fault = options_.planted;
     request.gives_way = true;
+    request.open_passed_kernel = true;
     return request;
 }
 
 void PathCheck::take(const FinishedInspection& run) {
     if (run.id != running_) return;  // of another model, or asked for again
-    running_ = 0;
     const CheckedPath checked = checkedPath(running_path_, run.inspection->comparison);
-    known_[running_path_] = checked;
     runs_[running_path_] = run;
-    kept_.keep(model_, checked);
-    checkWhatIsUnknown();
-    Q_EMIT changed();
+    runs_[running_path_].kernel = nullptr;  // held by who uses it
+    if (running_path_ != kernel_)
+        kept_.keep(model_, checked);
+    else
+        passed_ = run.kernel;
+    endCheck(checked);
 }
 
-void PathCheck::forgetRunning(InspectionId id, const QString& why) {
-    if (id != running_) return;
+void PathCheck::takeFailure(const FailedInspection& failure) {
+    if (failure.id == running_)
+        endCheck({running_path_, State::failed, {}, false, failure.message});
+}
+
+void PathCheck::endCheck(const CheckedPath& checked) {
     running_ = 0;
-    known_[running_path_] = {running_path_, CheckedPath::State::failed, {}, why};
+    known_[checked.path] = checked;
     checkWhatIsUnknown();
     Q_EMIT changed();
+    if (checked.path == kernel_) Q_EMIT kernelChecked();
+}
+
+bool PathCheck::fallsBack() const {
+    const PathChoice settled = this->settled();
+    for (const QString& path : pathsOf(settled)) {
+        if (!known(path).partsIn(settled).isEmpty() && !kept_.isOverruled(model_, path))
+            return true;
+    }
+    return false;
 }
 
 PathChoice PathCheck::inUse() const {
-    for (const QString& path : pathsOfChoice()) {
-        if (known(path).firstParted(choice_) && !kept_.isOverruled(model_, path))
-            return PathChoice("reference");
-    }
-    return choice_;
+    if (fallsBack()) return PathChoice("reference");
+    PathChoice used = settled();
+    if (!passed_ || known(kernel_).state != State::matches) return used;
+    used.own = std::shared_ptr<const KernelPath>(passed_, &passed_->path);
+    std::replace(used.steps.begin(), used.steps.end(), kernel_.toStdString(), used.own->name);
+    return used;
 }
 
 void PathCheck::useAnyway(bool anyway) {
-    for (const QString& path : pathsOfChoice()) {
-        if (known(path).firstParted(choice_)) kept_.setOverruled(model_, path, anyway);
+    const PathChoice settled = this->settled();
+    for (const QString& path : pathsOf(settled)) {
+        if (!known(path).partsIn(settled).isEmpty()) kept_.setOverruled(model_, path, anyway);
     }
     Q_EMIT changed();
 }
 
 CheckedPath PathCheck::result() const {
+    const PathChoice settled = this->settled();
     CheckedPath most;
-    for (const QString& path : pathsOfChoice()) {
-        if (weight(known(path), choice_) > weight(most, choice_)) most = known(path);
+    for (const QString& path : pathsOf(settled)) {
+        if (weight(known(path), settled) > weight(most, settled)) most = known(path);
     }
-    return most;
+    const bool kernel_only = known(kernel_).state == State::checking;
+    return kernel_only && weight(most, settled) < 3 ? known(kernel_) : most;
 }
 
 QString PathCheck::summary() const {
     const CheckedPath most = result();
-    const PartedStep* parted = most.firstParted(choice_);
+    const QString path = shownPath(most.path);
+    const QString where = most.partsIn(settled());
     switch (most.state) {
-        case CheckedPath::State::unknown:
+        case State::unknown:
             return {};
-        case CheckedPath::State::checking:
-            return tr("checking %1 …").arg(most.path);
-        case CheckedPath::State::failed:
-            return tr("%1 not checked").arg(most.path);
-        case CheckedPath::State::matches:
-        case CheckedPath::State::diverges:
+        case State::checking:
+            return tr("checking %1 …").arg(path);
+        case State::failed:
+            return tr("%1 not checked").arg(path);
+        case State::matches:
+        case State::diverges:
             break;
     }
-    return parted ? tr("%1 diverges: %2").arg(most.path, parted->where)
-                  : tr("%1 matches").arg(most.path);
+    return where.isEmpty() ? tr("%1 matches").arg(path) : tr("%1 diverges: %2").arg(path, where);
 }
 
-FinishedInspection PathCheck::lastRun() const {
-    const QString path = result().path;
-    if (const auto run = runs_.find(path); run != runs_.end()) return run->second;
+FinishedInspection PathCheck::runOf(const QString& path) const {
     FinishedInspection run;
-    run.request = requestFor(path.isEmpty() ? QStringLiteral("fused") : path);
-    run.request.gives_way = false;
+    if (const auto found = runs_.find(path); found != runs_.end())
+        run = found->second;
+    else
+        run.request = requestFor(path.isEmpty() ? QStringLiteral("fused") : path);
+    run.request.gives_way = run.request.open_passed_kernel = false;
     return run;
 }
 

@@ -7,21 +7,26 @@
 
 namespace lockstep {
 
+template <class Value>
+void InspectionThread::passOn(void (InspectionWorker::*from)(const Value&),
+                              void (InspectionThread::*to)(const Value&), Run run) {
+    connect(worker_, from, this, [this, to, run](const Value& value) {
+        value.hand_over.taken();
+        if (run == Run::ends) ended();  // before it is told: who hears of it may ask isBusy()
+        Q_EMIT(this->*to)(value);
+    });
+}
+
 InspectionThread::InspectionThread(QObject* parent)
     : QObject(parent), thread_(new QThread), worker_(new InspectionWorker) {
     thread_->setObjectName(QStringLiteral("inspector"));
     worker_->moveToThread(thread_);
     connect(thread_, &QThread::started, worker_, &InspectionWorker::lowerPriority);
-    connect(worker_, &InspectionWorker::progressed, this, &InspectionThread::progressed);
-    // Counted first: who hears of an end may ask isBusy().
-    connect(worker_, &InspectionWorker::finished, this, &InspectionThread::ended);
-    connect(worker_, &InspectionWorker::reopened, this, &InspectionThread::ended);
-    connect(worker_, &InspectionWorker::failed, this, &InspectionThread::ended);
-    connect(worker_, &InspectionWorker::cancelled, this, &InspectionThread::ended);
-    connect(worker_, &InspectionWorker::finished, this, &InspectionThread::finished);
-    connect(worker_, &InspectionWorker::reopened, this, &InspectionThread::reopened);
-    connect(worker_, &InspectionWorker::failed, this, &InspectionThread::failed);
-    connect(worker_, &InspectionWorker::cancelled, this, &InspectionThread::cancelled);
+    passOn(&InspectionWorker::progressed, &InspectionThread::progressed, Run::goes_on);
+    passOn(&InspectionWorker::finished, &InspectionThread::finished, Run::ends);
+    passOn(&InspectionWorker::reopened, &InspectionThread::reopened, Run::ends);
+    passOn(&InspectionWorker::failed, &InspectionThread::failed, Run::ends);
+    passOn(&InspectionWorker::cancelled, &InspectionThread::cancelled, Run::ends);
     thread_->start();
 }
 
@@ -30,18 +35,16 @@ InspectionThread::~InspectionThread() {
     if (shutDown()) delete thread_;
 }
 
-template <class Run>
-InspectionId InspectionThread::ask(const InspectionRequest& request, const Run& run) {
+template <class Call>
+InspectionId InspectionThread::ask(const InspectionRequest& request, const Call& run) {
     if (!worker_) return 0;  // shut down
     const InspectionId id = ++last_;
     if (++outstanding_ == 1) Q_EMIT busyChanged(true);
     // The model is held by what is queued, and let go of on the inspector's thread.
-    QMetaObject::invokeMethod(
-        worker_,
-        [worker = worker_, id, model = request.model.lock(), request, run] {
-            run(*worker, id, model, request);
-        },
-        Qt::QueuedConnection);
+    QMetaObject::invokeMethod(worker_,
+                              QueuedCall{[worker = worker_, id, model = request.model.lock(),
+                                          request, run] { run(*worker, id, model, request); }},
+                              Qt::QueuedConnection);
     return id;
 }
 

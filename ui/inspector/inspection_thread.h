@@ -45,9 +45,13 @@ class InspectionThread : public QObject {
     void busyChanged(bool busy);
 
   private:
+    enum class Run { goes_on, ends };
+    template <class Value>
+    void passOn(void (InspectionWorker::*from)(const Value&),
+                void (InspectionThread::*to)(const Value&), Run run);
     void ended();
-    template <class Run>
-    InspectionId ask(const InspectionRequest& request, const Run& run);
+    template <class Call>
+    InspectionId ask(const InspectionRequest& request, const Call& run);
 
     QThread* thread_;
     InspectionWorker* worker_;

@@ -15,6 +15,7 @@
 #include "core/inspect/inspection.h"
 #include "core/model/model.h"
 #include "ui/chat/chat_types.h"
+#include "ui/hand_over.h"
 
 namespace lockstep {
 
@@ -41,12 +42,15 @@ struct InspectionRequest {
     std::string reference = "reference";  // a registered path's name; "truth" is possible
     // Waits while the inspector is told to give way (InspectionThread::setGivingWay).
     bool gives_way = false;
+    // A user's kernels run in a child process; those that match are then opened in this one.
+    bool open_passed_kernel = false;
 };
 
 struct InspectionProgress {
     InspectionId id = 0;
     QString what;         // "prompt 2 of 3, layer 7, gate_up"
     double fraction = 0;  // 0 to 1
+    HandOver hand_over = {};
 };
 
 struct FinishedInspection {
@@ -55,6 +59,9 @@ struct FinishedInspection {
     std::vector<std::string> texts;  // the prompts as the model saw them
     // The weights in its step are the model's: lock request.model before they are read.
     std::shared_ptr<const Inspection> inspection;
+    // In this process, as fast as our own. Null unless it was asked for and matches.
+    std::shared_ptr<const UserKernel> kernel;
+    HandOver hand_over = {};
 };
 
 // One step of a comparison, run again as candidate, reference and truth.
@@ -63,17 +70,20 @@ struct ReopenedStep {
     InspectionRequest request;
     // The weights in it are the model's: lock request.model before they are read.
     std::shared_ptr<const StepCase> step;
+    HandOver hand_over = {};
 };
 
 struct FailedInspection {
     InspectionId id = 0;
     InspectionRequest request;
     QString message;
+    HandOver hand_over = {};
 };
 
 struct CancelledInspection {
     InspectionId id = 0;
     InspectionRequest request;
+    HandOver hand_over = {};
 };
 
 }  // namespace lockstep

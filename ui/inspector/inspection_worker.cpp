@@ -115,15 +115,30 @@ void InspectionWorker::run(InspectionId id, const std::shared_ptr<const Model>& 
         end();
         return Q_EMIT cancelled({id, request});
     }
-    std::vector<std::string> texts;
-    Result<Inspection> result =
-        prepareRequest(model, request, texts).and_then([](const CompareRequest& compare) {
-            return inspect(compare);
-        });
+    Result<FinishedInspection> result = inspectPrompts(model, request);
     end();
     if (!result) return tellFailed(id, request, result.error());
-    auto kept = std::make_shared<const Inspection>(std::move(*result));
-    Q_EMIT finished({id, request, std::move(texts), std::move(kept)});
+    result->id = id;
+    Q_EMIT finished(*result);
+}
+
+Result<FinishedInspection> InspectionWorker::inspectPrompts(
+    const std::shared_ptr<const Model>& model, const InspectionRequest& request) {
+    LOCKSTEP_ASSIGN(Prepared prepared, prepareRequest(model, request));
+    LOCKSTEP_ASSIGN(Inspection inspection, inspect(prepared.compare));
+    // Its last figures may be those of a step that ended early.
+    if (cancel_) return fail(ErrorKind::cancelled, "the comparison was stopped");
+    FinishedInspection run;
+    run.request = request;
+    run.texts = std::move(prepared.texts);
+    const Comparison& found = inspection.comparison;
+    const bool matches = !found.diverged() && !found.drift_unexplained;
+    if (request.open_passed_kernel && matches && prepared.user_kernel) {
+        LOCKSTEP_ASSIGN(UserKernel kernel, open_user_kernel_in_process(*prepared.user_kernel));
+        run.kernel = std::make_shared<const UserKernel>(std::move(kernel));
+    }
+    run.inspection = std::make_shared<const Inspection>(std::move(inspection));
+    return run;
 }
 
 void InspectionWorker::reopen(InspectionId id, const std::shared_ptr<const Model>& model,
@@ -136,10 +151,9 @@ void InspectionWorker::reopen(InspectionId id, const std::shared_ptr<const Model
         end();
         return Q_EMIT cancelled({id, request});
     }
-    std::vector<std::string> texts;
     Result<StepCase> result =
-        prepareRequest(model, request, texts).and_then([&](const CompareRequest& compare) {
-            return reopen_step(compare, where);
+        prepareRequest(model, request).and_then([&](const Prepared& prepared) {
+            return reopen_step(prepared.compare, where);
         });
     end();
     if (!result) return tellFailed(id, request, result.error());
@@ -152,22 +166,22 @@ void InspectionWorker::tellFailed(InspectionId id, const InspectionRequest& requ
     Q_EMIT failed({id, request, QString::fromStdString(error.message)});
 }
 
-Result<CompareRequest> InspectionWorker::prepareRequest(const std::shared_ptr<const Model>& model,
-                                                        const InspectionRequest& request,
-                                                        std::vector<std::string>& texts) {
+Result<InspectionWorker::Prepared> InspectionWorker::prepareRequest(
+    const std::shared_ptr<const Model>& model, const InspectionRequest& request) {
     if (gives_way_) waitWhileGivingWay();
     if (!model)
         return fail(ErrorKind::invalid_argument, "the model is not open any more: open it again");
     if (request.prompts.isEmpty())
         return fail(ErrorKind::invalid_argument, "there is no prompt to compare on");
-    CompareRequest compare;
+    Prepared result;
+    CompareRequest& compare = result.compare;
     compare.model = model;
     for (const InspectionPrompt& prompt : request.prompts) {
         LOCKSTEP_ASSIGN(
             PreparedPrompt prepared,
             std::visit([&](const auto& value) { return prepare(*model, value); }, prompt));
         compare.prompts.push_back(std::move(prepared.ids));
-        texts.push_back(std::move(prepared.text));
+        result.texts.push_back(std::move(prepared.text));
     }
     compare.decode_steps = request.decode_steps;
     CandidateSpec spec = request.candidate;
@@ -179,7 +193,7 @@ Result<CompareRequest> InspectionWorker::prepareRequest(const std::shared_ptr<co
     if (compare.trace) {  // it was captured on a prompt of its own
         compare.prompts.clear();
         compare.decode_steps = 0;
-        texts = {model->tokenizer->decode(compare.trace->prompt_ids(), true)};
+        result.texts = {model->tokenizer->decode(compare.trace->prompt_ids(), true)};
     }
     LOCKSTEP_ASSIGN(compare.reference, registered_path(*model, request.reference));
     LOCKSTEP_ASSIGN(compare.truth, registered_path(*model, "truth"));
@@ -188,7 +202,8 @@ Result<CompareRequest> InspectionWorker::prepareRequest(const std::shared_ptr<co
                                                                               : request.reference));
     compare.cancel = &cancel_;
     compare.progress = [this](const CompareProgress& progress) { return take(progress); };
-    return compare;
+    result.user_kernel = std::move(candidate.user_kernel);
+    return result;
 }
 
 bool InspectionWorker::take(const CompareProgress& progress) {

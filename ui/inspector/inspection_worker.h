@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "ui/inspector/inspection_types.h"
 
@@ -41,9 +42,15 @@ class InspectionWorker : public QObject {
   private:
     bool begin(InspectionId id);  // false: cancelled before it began
     void end();
-    Result<CompareRequest> prepareRequest(const std::shared_ptr<const Model>& model,
-                                          const InspectionRequest& request,
-                                          std::vector<std::string>& texts);
+    struct Prepared {
+        CompareRequest compare;
+        std::vector<std::string> texts;  // of the prompts
+        std::optional<UserKernel> user_kernel;
+    };
+    Result<Prepared> prepareRequest(const std::shared_ptr<const Model>& model,
+                                    const InspectionRequest& request);
+    Result<FinishedInspection> inspectPrompts(const std::shared_ptr<const Model>& model,
+                                              const InspectionRequest& request);
     void tellFailed(InspectionId id, const InspectionRequest& request, const Error& error);
     bool take(const CompareProgress& progress);
     void waitWhileGivingWay();

@@ -57,22 +57,35 @@ KernelsPage::KernelsPage(SettingsStore* store) : SettingsPage(store) {
         steps_[size_t(i)] = control;
     }
     addSpace();
+    own_ = addSwitch(tr("A kernel of &your own"),
+                     tr("In place of ours, once it is loaded (File, Load a kernel) and has passed "
+                        "its check with the model in use."),
+                     &Settings::use_user_kernel);
+    own_->setObjectName(QStringLiteral("use_user_kernel"));
+    own_state_ = mutedLabel({});
+    own_state_->setObjectName(QStringLiteral("user_kernel_state"));
+    rows()->addWidget(own_state_);
+    addSpace();
     truth_ = addSwitch(tr("Compute in &truth instead"),
                        tr("Every step unfused and in 32-bit floats: slow, and the ruler that the "
                           "other two are measured against."),
                        &Settings::truth);
     rows()->addWidget(in_use_);
-    connect(store, &SettingsStore::pathInUseChanged, this, &KernelsPage::showPathInUse);
+    connect(store, &SettingsStore::pathStateChanged, this, &KernelsPage::showPathState);
     rows()->addStretch();
 }
 
-void KernelsPage::showPathInUse() {
-    const QString chosen = QString::fromStdString(pathChoice(store()->values()).name());
-    const QString used = store()->pathInUse();
-    in_use_->setText(
-        used.isEmpty() || used == chosen
-            ? tr("In use: %1").arg(chosen)
-            : tr("In use: %1, because %2 was found to diverge with this model").arg(used, chosen));
+void KernelsPage::showPathState() {
+    const PathState& state = store()->pathState();
+    const Settings& values = store()->values();
+    const QString own = values.user_kernel.section(QLatin1Char('/'), -1);
+    QString chosen = QString::fromStdString(pathChoice(values).name());
+    if (!own.isEmpty()) chosen.replace(values.user_kernel, own);
+    in_use_->setText(state.in_use.isEmpty() || state.in_use == chosen
+                         ? tr("In use: %1").arg(chosen)
+                         : tr("In use: %1, in place of %2").arg(state.in_use, chosen));
+    own_state_->setText(state.user_kernel.isEmpty() ? tr("None is loaded.") : state.user_kernel);
+    own_->setEnabled(state.user_kernel_passed || values.use_user_kernel);
 }
 
 void KernelsPage::showValues(const Settings& values) {
@@ -80,7 +93,7 @@ void KernelsPage::showValues(const Settings& values) {
         steps_[i]->setChecked(values.fused_steps[i]);
         steps_[i]->setEnabled(values.fused && !values.truth);
     }
-    showPathInUse();
+    showPathState();
 }
 
 }  // namespace lockstep

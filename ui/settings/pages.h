@@ -24,9 +24,10 @@ class KernelsPage : public SettingsPage {
     void showValues(const Settings& values) override;
 
   private:
-    void showPathInUse();
+    void showPathState();
 
-    QCheckBox* truth_;
+    QCheckBox *truth_, *own_;
+    QLabel* own_state_;
     std::array<QCheckBox*, step_count> steps_{};
     QLabel* in_use_;
 };

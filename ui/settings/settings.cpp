@@ -36,6 +36,8 @@ void visitSettings(S& s, Visitor&& visit) {
     constexpr double huge = std::numeric_limits<int>::max();
     visit("kernels/fused", s.fused);
     visit("kernels/truth", s.truth);
+    visit("kernels/user_kernel", s.user_kernel);
+    visit("kernels/use_user_kernel", s.use_user_kernel);
     visit("sampling/model_defaults", s.model_defaults);
     visit("sampling/temperature", s.temperature, 0.0, 5.0);
     visit("sampling/top_k", s.top_k, 0.0, 1000.0);
@@ -109,9 +111,11 @@ void write(const Settings& settings, QSettings& file) {
 
 PathChoice pathChoice(const Settings& settings) {
     if (settings.truth) return PathChoice("truth");
+    const bool own = settings.use_user_kernel && !settings.user_kernel.isEmpty();
+    const std::string fused = own ? settings.user_kernel.toStdString() : "fused";
     PathChoice choice("reference");
     for (size_t step = 0; step < choice.steps.size(); ++step)
-        if (settings.fused && settings.fused_steps[step]) choice.steps[step] = "fused";
+        if (settings.fused && settings.fused_steps[step]) choice.steps[step] = fused;
     return choice;
 }
 
@@ -152,10 +156,10 @@ void SettingsStore::set(const Settings& values) {
     Q_EMIT changed(values_, before);
 }
 
-void SettingsStore::setPathInUse(const QString& path) {
-    if (path == path_in_use_) return;
-    path_in_use_ = path;
-    Q_EMIT pathInUseChanged(path);
+void SettingsStore::setPathState(const PathState& state) {
+    if (state == path_state_) return;
+    path_state_ = state;
+    Q_EMIT pathStateChanged();
 }
 
 QString SettingsStore::lastModel() const {

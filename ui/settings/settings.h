@@ -14,11 +14,22 @@
 
 namespace lockstep {
 
+// What computes, as far as it is not a choice: told by the window, not kept.
+struct PathState {
+    QString
+        in_use;  // computes the next token; another path than the one chosen where that diverges
+    QString user_kernel;  // what is known of the user's kernels, in words
+    bool user_kernel_passed = false;
+    bool operator==(const PathState&) const = default;
+};
+
 struct Settings {
     // Kernels
     bool fused = true;  // as a whole
     std::array<bool, step_count> fused_steps{true, true, true, true, true, true, true};
-    bool truth = false;  // instead: every step in f32, unfused
+    bool truth = false;            // instead: every step in f32, unfused
+    QString user_kernel;           // the file of kernels of one's own that was loaded, or empty
+    bool use_user_kernel = false;  // in place of fused, once they have passed
 
     // Sampling
     bool model_defaults = true;  // values that the model itself recommends go first
@@ -71,20 +82,18 @@ class SettingsStore : public QObject {
     void setState(const QString& key, const QVariant& value);
     void sync() { file_->sync(); }
 
-    // Not kept: the path that computes the next token. It is not the one chosen where that one is
-    // found to diverge.
-    const QString& pathInUse() const { return path_in_use_; }
-    void setPathInUse(const QString& path);
+    const PathState& pathState() const { return path_state_; }
+    void setPathState(const PathState& state);
 
   Q_SIGNALS:
     void changed(const lockstep::Settings& now, const lockstep::Settings& before);
 
-    void pathInUseChanged(const QString& path);
+    void pathStateChanged();
 
   private:
     std::unique_ptr<QSettings> file_;
     Settings values_;
-    QString path_in_use_;
+    PathState path_state_;
 };
 
 }  // namespace lockstep

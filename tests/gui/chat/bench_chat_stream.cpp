@@ -4,6 +4,7 @@
 // A timer of 1 ms on the GUI thread is the watchdog: a gap between two of its ticks is time in
 // which the window could not have answered. Beside the wall time stands the thread's own CPU time
 // in the gap: on a busy machine the difference is what other programs took.
+// Where the default model is here, two paths of it are compared meanwhile in the last part.
 #include <time.h>
 
 #include <QApplication>
@@ -15,10 +16,13 @@
 #include <cstdio>
 #include <thread>
 
+#include "core/model/model_loader.h"
 #include "tests/gui/chat/sample_chat.h"
+#include "tests/support/models.h"
 #include "ui/chat/chat_model.h"
 #include "ui/chat/chat_page.h"
 #include "ui/chat/transcript_view.h"
+#include "ui/inspector/inspection_thread.h"
 #include "ui/theme/theme.h"
 
 using namespace lockstep;
@@ -108,6 +112,28 @@ void stream(ChatPage& page, const QString& text, int tokens, int tokens_per_seco
     producer.join();
 }
 
+// An inspection of the real model that lasts longer than the stream.
+void streamWhileInspecting(ChatPage& page, const QString& text, int tokens, int rate,
+                           Watchdog& watchdog) {
+    const std::filesystem::path path = test::default_model();
+    const auto model = load_model(path, {});
+    if (path.empty() || !model) return;
+    InspectionRequest request;
+    request.model = *model;
+    request.decode_steps = 2;
+    for (int i = 0; i < 1000; ++i) request.prompts.push_back(SamplePrompt{33});
+    InspectionThread inspection;
+    int told = 0;
+    QObject::connect(&inspection, &InspectionThread::progressed, [&] { ++told; });
+    watchdog.start();
+    inspection.inspect(request);
+    page.send(QStringLiteral("And once more."));
+    stream(page, text, tokens, rate);
+    watchdog.print("stream, inspection runs");
+    std::printf("the inspection told its progress %d times, and is %s\n", told,
+                inspection.isBusy() ? "still running" : "over: too short");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -157,5 +183,7 @@ int main(int argc, char** argv) {
     stream(page, text, tokens / 4, rate);
     wheel.stop();
     watchdog.print("stream, user scrolls");
+
+    streamWhileInspecting(page, text, tokens / 2, rate, watchdog);
     return 0;
 }
