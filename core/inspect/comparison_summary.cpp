@@ -66,11 +66,6 @@ const StepComparison* find_step(const PassComparison& pass, const Divergence& wh
     return nullptr;
 }
 
-double unit_roundoff(DType dtype) {
-    if (dtype == DType::bf16) return 0x1p-8;
-    return dtype == DType::f16 ? 0x1p-11 : 0x1p-24;
-}
-
 }  // namespace
 
 std::string_view input_state_name(InputState state) {

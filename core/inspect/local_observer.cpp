@@ -73,6 +73,7 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
             step.only_in_one.emplace_back(own.name);
         }
     }
+    LOCKSTEP_TRY(reconsider(step, runs, request_, stream));
     LOCKSTEP_TRY(keep(step, layer, std::move(runs), stream));
     if (pass_->layers.empty() || pass_->layers.back().layer != layer)
         pass_->layers.push_back({layer, {}});

@@ -102,17 +102,17 @@ OrderedJson input_json(const Comparison& comparison) {
 }
 
 std::string input_text(const Comparison& comparison) {
-    const std::string by = short_number(comparison.input_drift.max_abs);
+    const ErrorFigures& drift = comparison.input_drift;
     switch (comparison.input) {
         case InputState::identical:
             return ". Its input is identical.";
         case InputState::rounded:
-            return ". Its input is identical up to rounding (" + by + ").";
+            return ". Its input is identical up to rounding (RMS " + short_number(drift.rms) + ").";
         case InputState::drifted:
             break;
     }
-    if (comparison.input_drift.non_finite) return ". Its input was not finite already.";
-    return ". Its input had drifted by " + by + " already.";
+    if (drift.non_finite) return ". Its input was not finite already.";
+    return ". Its input had drifted by " + short_number(drift.max_abs) + " already.";
 }
 
 size_t layers_of(const Comparison& comparison) {

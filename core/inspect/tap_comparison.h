@@ -47,6 +47,12 @@ inline TapComparison compare_tap(std::string tensor, const TapTensors& tensors,
     return tap;
 }
 
+// A second opinion on the taps of a step that diverged: the reference is one sample of what
+// rounding costs, and may have been lucky. They stay condemned only if they break the rule against
+// several (nudged_runs.h), too. Call before the runs' weights leave the stream's device.
+Status reconsider(StepComparison& step, const StepRuns& runs, const CompareRequest& request,
+                  Stream& stream);
+
 // In the conversation, of the row with the largest error.
 inline int64_t worst_position(const PassComparison& pass, const TapComparison& tap,
                               const Tensor& own) {

@@ -62,6 +62,7 @@ class TraceObserver final : public StepObserver {
             if (own.role == Role::output && !stored_for_other_rows)
                 missing_.add(pass_->pass, layer, step.step, own.name);
         }
+        LOCKSTEP_TRY(reconsider(step, runs, request_, stream));
         LOCKSTEP_TRY(keep(step, layer, std::move(runs), stream));
         if (pass_->layers.empty() || pass_->layers.back().layer != layer)
             pass_->layers.push_back({layer, {}});

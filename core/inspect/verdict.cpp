@@ -103,6 +103,11 @@ struct Part {
         reference += e_ref * e_ref;
         truth += static_cast<double>(t) * t;
     }
+    // The noisier sample of the same elements' noise counts.
+    void take_noise(const Part& other) {
+        max_reference = std::max(max_reference, other.max_reference);
+        reference = std::max(reference, other.reference);
+    }
     double rms(double squares) const {
         return count ? std::sqrt(squares / static_cast<double>(count)) : 0;
     }
@@ -160,19 +165,31 @@ struct Layout {
 };
 
 struct Values {
-    std::vector<float> candidate, reference, truth;
+    std::vector<float> candidate, truth;
+    std::vector<std::vector<float>> references;
     Stop stop = nullptr;
 };
 
-Part gather(const Values& values, const Layout& layout, int64_t first_row, int64_t last_row,
-            int64_t first_column, int64_t last_column) {
+struct Range {
+    int64_t first = 0, last = 0;
+};
+
+Part gather(const Values& values, const std::vector<float>& reference, const Layout& layout,
+            Range rows, Range columns) {
     Part part;
-    for (int64_t r = first_row; r < last_row && !stopped(values.stop); ++r) {
-        for (int64_t c = first_column; c < last_column; ++c) {
+    for (int64_t r = rows.first; r < rows.last && !stopped(values.stop); ++r) {
+        for (int64_t c = columns.first; c < columns.last; ++c) {
             const auto i = static_cast<size_t>(r * layout.columns + c);
-            part.add(values.candidate[i], values.reference[i], values.truth[i]);
+            part.add(values.candidate[i], reference[i], values.truth[i]);
         }
     }
+    return part;
+}
+
+Part gather(const Values& values, const Layout& layout, Range rows, Range columns) {
+    Part part = gather(values, values.references.front(), layout, rows, columns);
+    for (size_t i = 1; i < values.references.size(); ++i)
+        part.take_noise(gather(values, values.references[i], layout, rows, columns));
     return part;
 }
 
@@ -196,7 +213,8 @@ Noise noise_of(const Part& whole, const std::vector<Part>& rows) {
 }
 
 void judge_parts(const Values& values, const Layout& layout, DType dtype, Verdict& verdict) {
-    const Part whole = gather(values, layout, 0, layout.rows, 0, layout.columns);
+    const Range all_rows{0, layout.rows}, all_columns{0, layout.columns};
+    const Part whole = gather(values, layout, all_rows, all_columns);
     const Noise noise = noise_of(whole, {});
     const auto breaks = [&](const Part& part, const std::string& name) {
         const auto reason = divergence(part, layout.rows, noise, dtype);
@@ -207,7 +225,7 @@ void judge_parts(const Values& values, const Layout& layout, DType dtype, Verdic
 
     std::vector<Part> rows;
     for (int64_t row = 0; row < layout.rows; ++row)
-        rows.push_back(gather(values, layout, row, row + 1, 0, layout.columns));
+        rows.push_back(gather(values, layout, {row, row + 1}, all_columns));
     const Noise row_noise = noise_of(whole, rows);
     for (size_t row = 0; row < rows.size() && rows.size() > 1; ++row) {
         if (rows[row].count < few) continue;
@@ -217,11 +235,11 @@ void judge_parts(const Values& values, const Layout& layout, DType dtype, Verdic
 
     const int64_t width = layout.columns / layout.heads;
     for (int64_t head = 0; head < layout.heads && layout.heads > 1; ++head) {
-        const Part part = gather(values, layout, 0, layout.rows, head * width, (head + 1) * width);
+        const Part part = gather(values, layout, all_rows, {head * width, (head + 1) * width});
         if (part.count >= few && breaks(part, "head " + std::to_string(head))) return;
     }
     const Part tail =
-        gather(values, layout, 0, layout.rows, layout.first_tail_column(), layout.columns);
+        gather(values, layout, all_rows, {layout.first_tail_column(), layout.columns});
     if (tail.count >= few) breaks(tail, "last columns");
 }
 
@@ -264,17 +282,26 @@ ErrorFigures compare_tensors(const Tensor& candidate, const Tensor& expected,
 
 Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype,
               const std::atomic<bool>* stop) {
+    return judge(candidate, std::span<const Tensor>(&reference, 1), truth, dtype, stop);
+}
+
+Verdict judge(const Tensor& candidate, std::span<const Tensor> references, const Tensor& truth,
+              DType dtype, const std::atomic<bool>* stop) {
     Verdict verdict;
-    if (!same_shape(candidate, truth) || !same_shape(reference, truth)) {
+    const Tensor& reference = references.front();
+    const bool comparable =
+        std::all_of(references.begin(), references.end(),
+                    [&](const Tensor& sample) { return same_shape(sample, truth); });
+    if (!same_shape(candidate, truth) || !comparable) {
         condemn(verdict, "whole",
                 "its shape is not truth's: " + candidate.description() + ", reference " +
                     reference.description() + ", truth " + truth.description());
         return verdict;
     }
-    const Values values{values_of(candidate, stop), values_of(reference, stop),
-                        values_of(truth, stop), stop};
+    Values values{values_of(candidate, stop), values_of(truth, stop), {}, stop};
+    for (const Tensor& sample : references) values.references.push_back(values_of(sample, stop));
     verdict.candidate = figures(values.candidate, values.truth, dtype, stop);
-    verdict.reference = figures(values.reference, values.truth, dtype, stop);
+    verdict.reference = figures(values.references.front(), values.truth, dtype, stop);
     const Layout layout(truth);
     if (verdict.candidate.non_finite) {
         const int64_t at = verdict.candidate.worst_index;

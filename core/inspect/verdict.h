@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,5 +68,9 @@ inline constexpr int64_t verdict_tile = 64;
 // stop: where it becomes true meanwhile, the verdict says nothing.
 Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype,
               const std::atomic<bool>* stop = nullptr);
+// The same with more than one sample of the noise: of each part, e_ref is that of the noisiest. The
+// first is the reference, whose figures the verdict has; at least that one.
+Verdict judge(const Tensor& candidate, std::span<const Tensor> references, const Tensor& truth,
+              DType dtype, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace lockstep

@@ -12,9 +12,10 @@ namespace lockstep {
 namespace {
 
 constexpr qint64 tell_every_ms = 40;
-// The nicest: while an answer is being made, it has the processor to itself. A thread's own on
-// Linux, and inherited by the pool's threads that it makes.
-constexpr int niceness = 19;
+// While an answer is being made, it has nine tenths of the processor. Not the nicest: on a busy
+// machine a run of two seconds would then take minutes. A thread's own on Linux, and inherited by the
+// pool's threads that it makes.
+constexpr int niceness = 10;
 
 Result<PreparedPrompt> prepare(const Model& model, const QString& text) {
     EncodeOptions encode;

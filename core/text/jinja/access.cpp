@@ -138,7 +138,7 @@ Result<Value> get_attribute(Runtime& runtime, const Value& value, std::string_vi
     LOCKSTEP_TRY(runtime.check_extent(value));
     if (auto found = own_attribute(value, name)) return *std::move(found);
     if (auto found = own_item(value, Value::text(name))) return *std::move(found);
-    return missing(value, "attribute " + quoted(name));
+    return missing(value, "attribute " + jinja::quoted(name));
 }
 
 Result<Value> get_item(Runtime& runtime, const Value& value, const Value& key) {
@@ -147,7 +147,7 @@ Result<Value> get_item(Runtime& runtime, const Value& value, const Value& key) {
     if (auto found = own_item(value, key)) return *std::move(found);
     if (!key.is_text()) return missing(value, "such item");
     if (auto found = own_attribute(value, key.bytes())) return *std::move(found);
-    return missing(value, "attribute " + quoted(key.bytes()));
+    return missing(value, "attribute " + jinja::quoted(key.bytes()));
 }
 
 Result<Value> get_slice(Runtime& runtime, const Value& value, const SliceBounds& bounds) {

@@ -21,7 +21,7 @@ std::string describe(const Token& token) {
         case Token::Kind::integer:
         case Token::Kind::real:
         case Token::Kind::symbol:
-            return quoted(token.text);
+            return jinja::quoted(token.text);  // not std::quoted, which the argument brings in
         default:
             return "the end of the template";
     }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/inspect/nudged_runs.h"
+
+#include <cmath>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/inspect/verdict.h"
+
+namespace lockstep {
+namespace {
+
+// What a sum of so many f32 products may be off by, relative to its terms: a random walk of
+// roundings, and some for what is done with the sum.
+double sum_error(int64_t products) {
+    return unit_roundoff(DType::f32) * (4 + std::sqrt(static_cast<double>(products) / 2));
+}
+
+class Nudge {
+  public:
+    Nudge(std::vector<Buffer>& buffers, uint64_t seed, Stream& stream)
+        : buffers_(buffers), random_(seed), stream_(stream) {}
+
+    // Every element of a tensor in the host's memory by a share of its own, and each row (all but
+    // the last dimension) by one for all of it.
+    void operand(const Tensor& tensor, double share) {
+        if (!tensor.defined() || tensor.numel() == 0) return;
+        const int64_t columns = tensor.shape[tensor.rank - 1];
+        for (int64_t row = 0; row < tensor.numel() / columns; ++row) {
+            int64_t offset = 0, rest = row;
+            for (int d = tensor.rank - 2; d >= 0; --d) {
+                offset += rest % tensor.shape[d] * tensor.stride[d];
+                rest /= tensor.shape[d];
+            }
+            const double together = sign();
+            for (int64_t i = 0; i < columns; ++i) {
+                const float value = load_element(tensor.data, tensor.dtype, offset + i);
+                const double moved = value * (1 + share * (sign() + together));
+                store_element(tensor.data, tensor.dtype, offset + i, static_cast<float>(moved));
+            }
+        }
+    }
+
+    // A norm's weight [H], on the stream's device: a copy of it in f32.
+    Status weight(Tensor& tensor, double share) {
+        std::vector<Buffer> copies;
+        LOCKSTEP_ASSIGN(const Tensor host, bring_to_host(tensor, copies, stream_));
+        std::vector<float> moved(static_cast<size_t>(host.numel()));
+        for (size_t i = 0; i < moved.size(); ++i) {
+            const float value = load_element(host.data, host.dtype, static_cast<int64_t>(i));
+            moved[i] = static_cast<float>(value * (1 + share * sign()));
+        }
+        const size_t bytes = moved.size() * sizeof(float);
+        Device& device = stream_.device();
+        LOCKSTEP_ASSIGN(Buffer buffer, device.allocate(bytes));
+        LOCKSTEP_TRY(device.copy_from_host(buffer.data(), moved.data(), bytes, stream_));
+        LOCKSTEP_TRY(stream_.synchronize());
+        tensor = Tensor(buffer.data(), DType::f32, {host.numel()});
+        buffers_.push_back(std::move(buffer));
+        return {};
+    }
+
+  private:
+    double sign() { return 2 * random_.uniform() - 1; }
+
+    std::vector<Buffer>& buffers_;
+    Random random_;
+    Stream& stream_;
+};
+
+Status nudge(EmbedArgs&, Nudge&, double) {
+    return {};  // nothing is computed
+}
+
+Status nudge(QkvArgs& args, Nudge& by, double rounding) {
+    return by.weight(args.input_layernorm, rounding + sum_error(args.hidden.shape[1]));
+}
+
+Status nudge(AttentionArgs& args, Nudge& by, double) {
+    const int64_t keys = args.context.first_row + args.q.shape[0];
+    by.operand(args.q, sum_error(args.q.shape[2]));
+    by.operand(args.v_cache.rows(0, keys), sum_error(keys));
+    return {};
+}
+
+Status nudge(AttnOutputArgs& args, Nudge& by, double) {
+    by.operand(args.attn, sum_error(args.attn.shape[1]));
+    return {};
+}
+
+Status nudge(GateUpArgs& args, Nudge& by, double rounding) {
+    return by.weight(args.post_attention_layernorm,
+                     rounding + sum_error(args.hidden_attn.shape[1]));
+}
+
+Status nudge(DownArgs& args, Nudge& by, double) {
+    by.operand(args.mlp, sum_error(args.mlp.shape[1]));
+    return {};
+}
+
+Status nudge(LogitsArgs& args, Nudge& by, double rounding) {
+    return by.weight(args.norm, rounding + sum_error(args.hidden.shape[1]));
+}
+
+}  // namespace
+
+Result<SampleStep> run_nudged(const KernelPath& truth, const StepArgs& exact, DType model_dtype,
+                              uint64_t seed, Stream& stream) {
+    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(truth, exact, model_dtype));
+    const double rounding = model_dtype == DType::f32 ? 0 : unit_roundoff(model_dtype);
+    Nudge by(run.buffers, seed, stream);
+    LOCKSTEP_TRY(std::visit([&](auto& args) { return nudge(args, by, rounding); }, run.args));
+    LOCKSTEP_TRY(run_step_from_host(truth, run.args, OnHost::activations, stream));
+    return run;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Honest paths are left in peace where rounding is at its loudest: in a real model's massive
+// activations and in f32, where the floor is all but nothing; and a fault there is found all the
+// same.
+#include <QtTest>
+
+#include "core/inspect/comparison.h"
+#include "core/inspect/fault.h"
+#include "core/model/model_loader.h"
+#include "tests/support/models.h"
+
+using namespace lockstep;
+
+namespace {
+
+const KernelPath& path(const char* name) {
+    return *find_kernel_path(DeviceKind::cpu, name);
+}
+
+const std::vector<std::string> prompts{
+    "Hi",
+    "Hello there",
+    "The quick brown fox jumps over the lazy dog.",
+    "def rms_norm(x, weight, eps):\n    return x / (x.pow(2).mean(-1) + eps).sqrt() * weight\n",
+};
+
+std::string said(const Comparison& comparison) {
+    if (!comparison.first) return comparison.drift_unexplained ? "drift unexplained" : "match";
+    const Divergence& first = *comparison.first;
+    std::string text = "layer " + std::to_string(first.layer) + " " +
+                       std::string(step_name(first.step)) + " " + first.tensor + ": ";
+    for (const PassComparison& pass : comparison.passes) {
+        for (const LayerComparison& layer : pass.layers) {
+            for (const StepComparison& step : layer.steps) {
+                for (const TapComparison& tap : step.taps) {
+                    if (tap.verdict.diverged)
+                        return text + tap.verdict.part + ", " + tap.verdict.reason;
+                }
+            }
+        }
+    }
+    return text;
+}
+
+}  // namespace
+
+class TestCleanControls : public QObject {
+    Q_OBJECT
+
+    static CompareRequest request_of(DType dtype) {
+        CompareRequest request;
+        LoadOptions options;
+        options.dtype = dtype;
+        auto model = load_model(test::default_model(), options);
+        if (!model) qFatal("%s", model.error().message.c_str());
+        request.model = *model;
+        request.threads = 2;
+        request.candidate = path("fused");
+        request.reference = request.floor = path("reference");
+        request.truth = path("truth");
+        return request;
+    }
+
+  private Q_SLOTS:
+    void initTestCase() { LOCKSTEP_NEED_MODEL(file, default_model()); }
+
+    void an_honest_path_matches_data() {
+        QTest::addColumn<DType>("dtype");
+        QTest::newRow("bf16") << DType::bf16;
+        QTest::newRow("fp16") << DType::f16;
+        QTest::newRow("fp32") << DType::f32;
+    }
+    void an_honest_path_matches() {
+        QFETCH(DType, dtype);
+        CompareRequest request = request_of(dtype);
+        request.decode_steps = 2;
+        for (const std::string& prompt : prompts) {
+            request.prompts = {request.model->tokenizer->encode(prompt, {})};
+            const auto result = compare_paths(request);
+            QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
+            QCOMPARE(said(*result), std::string("match"));
+        }
+    }
+
+    // The second opinion is not deaf: the smallest faults of the catalogue, in a late layer.
+    void a_small_fault_is_found_all_the_same_data() {
+        QTest::addColumn<QString>("fault");
+        for (const char* name : {"input_norm_cast_before_weight", "k_output_scaled",
+                                 "post_norm_is_layer_norm", "mlp_tail_columns_skipped",
+                                 "attn_output_truncating_cast", "down_low_precision_accumulation"})
+            QTest::newRow(name) << name;
+    }
+    void a_small_fault_is_found_all_the_same() {
+        QFETCH(QString, fault);
+        CompareRequest request = request_of(DType::bf16);
+        request.prompts = {request.model->tokenizer->encode(prompts[2], {})};
+        const FaultSpec spec{fault.toStdString(), 28};
+        auto planted = plant_fault(path("fused"), spec, request.model);
+        QVERIFY2(planted.has_value(), planted ? "" : planted.error().message.c_str());
+        request.candidate = *planted;
+        const auto result = compare_paths(request);
+        QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
+        QVERIFY(result->first.has_value());
+        QCOMPARE(result->first->layer, 28);
+        QCOMPARE(result->first->step, find_fault(spec.name)->step);
+    }
+};
+
+QTEST_MAIN(TestCleanControls)
+#include "tst_clean_controls.moc"
