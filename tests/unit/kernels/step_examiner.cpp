@@ -67,6 +67,21 @@ std::string run_on(const KernelPath& path, const StepArgs& args, Stream& stream)
     return status ? "" : "path " + path.name + ": " + status.error().message;
 }
 
+// oneDNN's product of a single row does not give the same bits each time on every processor: one
+// sum in a hundred may be off by a last place of f32, which now and then shows after rounding.
+bool nearly_equal(const SampleStep& one, const SampleStep& two) {
+    const auto first = step_taps(one.args, true), second = step_taps(two.args, true);
+    for (size_t i = 0; i < first.size(); ++i) {
+        const ErrorFigures apart = compare_tensors(first[i].tensor, second[i].tensor);
+        if (apart.non_finite || apart.max_ulp > 1 || apart.cosine < 1 - 1e-6) return false;
+        int64_t differing = 0;
+        for (int64_t e = 0; e < first[i].tensor.numel(); ++e)
+            differing += element(first[i].tensor, e) != element(second[i].tensor, e);
+        if (differing * 50 > first[i].tensor.numel()) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 StepExaminer::StepExaminer(Device& device)
@@ -129,6 +144,8 @@ std::string StepExaminer::compare_threads(const KernelPath& path, const StepArgs
     if (problem.empty()) problem = run_on(path, two->args, *stream_);
     if (!problem.empty()) return problem;
     if (snapshot(one->buffers) == snapshot(two->buffers)) return {};
+    if (path.name == "reference" && path.device == DeviceKind::cpu && nearly_equal(*one, *two))
+        return {};
     return "two runs give different bits";
 }
 
