@@ -74,7 +74,7 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
         }
     }
     LOCKSTEP_TRY(reconsider(step, runs, request_, stream));
-    LOCKSTEP_TRY(keep(step, layer, std::move(runs), stream));
+    LOCKSTEP_TRY(keep_first_step(first_step_, *pass_, layer, step, std::move(runs), stream));
     if (pass_->layers.empty() || pass_->layers.back().layer != layer)
         pass_->layers.push_back({layer, {}});
     const bool parted = std::any_of(step.taps.begin(), step.taps.end(),
@@ -82,20 +82,8 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
     pass_->layers.back().steps.push_back(std::move(step));
     enough_ = request_.first_only && parted;
     if (enough_) return fail(ErrorKind::cancelled, "the first divergence was found");
-    return report(layer, step_id(args));
-}
-
-Status LocalObserver::keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream) {
-    if (!first_step_ || *first_step_) return {};
-    for (const TapComparison& tap : step.taps) {
-        if (!tap.verdict.diverged) continue;
-        LOCKSTEP_TRY(keep_constants(runs, stream));
-        *first_step_ =
-            StepCase{{pass_->prompt, pass_->pass, layer, step.step, tap.tensor, tap.position},
-                     std::move(runs)};
-        return {};
-    }
-    return {};
+    return tell_progress(request_, layer, step_id(args),
+                         static_cast<double>(++steps_done_) / static_cast<double>(steps_in_all_));
 }
 
 TapComparison LocalObserver::compare_tap(int layer, StepId step, const NamedTensor& own,
@@ -120,17 +108,6 @@ Tensor LocalObserver::candidate_rows(int layer, StepId step, const NamedTensor& 
     const Tensor batch = record->tensor.rows(seen, rows);
     seen += rows;
     return batch;
-}
-
-Status LocalObserver::report(int layer, StepId step) {
-    ++steps_done_;
-    const auto stopped = [] { return fail(ErrorKind::cancelled, "the comparison was stopped"); };
-    if (request_.cancel && *request_.cancel) return stopped();
-    if (!request_.progress) return {};
-    const bool go_on =
-        request_.progress({"layer " + std::to_string(layer) + ", " + std::string(step_name(step)),
-                           static_cast<double>(steps_done_) / static_cast<double>(steps_in_all_)});
-    return go_on ? Status() : stopped();
 }
 
 }  // namespace lockstep

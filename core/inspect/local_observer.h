@@ -45,8 +45,6 @@ class LocalObserver final : public StepObserver {
     TapComparison compare_tap(int layer, StepId step, const NamedTensor& own, const Tensor& drifted,
                               const TapTensors& local);
     Tensor candidate_rows(int layer, StepId step, const NamedTensor& own);
-    Status keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream);
-    Status report(int layer, StepId step);
 
     const CompareRequest& request_;
     const Probe& candidate_;

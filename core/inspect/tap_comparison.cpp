@@ -46,4 +46,26 @@ Status reconsider(StepComparison& step, const StepRuns& runs, const CompareReque
     return {};
 }
 
+Status keep_first_step(std::optional<StepCase>* first, const PassComparison& pass, int layer,
+                       const StepComparison& step, StepRuns runs, Stream& stream) {
+    if (!first || first->has_value()) return {};
+    for (const TapComparison& tap : step.taps) {
+        if (!tap.verdict.diverged) continue;
+        LOCKSTEP_TRY(keep_constants(runs, stream));
+        *first = StepCase{{pass.prompt, pass.pass, layer, step.step, tap.tensor, tap.position},
+                          std::move(runs)};
+        return {};
+    }
+    return {};
+}
+
+Status tell_progress(const CompareRequest& request, int layer, StepId step, double share) {
+    const auto stopped = [] { return fail(ErrorKind::cancelled, "the comparison was stopped"); };
+    if (request.cancel && *request.cancel) return stopped();
+    if (!request.progress) return {};
+    const bool go_on = request.progress(
+        {"layer " + std::to_string(layer) + ", " + std::string(step_name(step)), share});
+    return go_on ? Status() : stopped();
+}
+
 }  // namespace lockstep

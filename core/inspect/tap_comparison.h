@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,12 @@ inline TapComparison compare_tap(std::string tensor, const TapTensors& tensors,
 // several (nudged_runs.h), too. Call before the runs' weights leave the stream's device.
 Status reconsider(StepComparison& step, const StepRuns& runs, const CompareRequest& request,
                   Stream& stream);
+
+// The step becomes `first`, where that is wanted and empty still, and some tap of it diverged.
+Status keep_first_step(std::optional<StepCase>* first, const PassComparison& pass, int layer,
+                       const StepComparison& step, StepRuns runs, Stream& stream);
+// Tells how far the comparison is; an error where it is to stop.
+Status tell_progress(const CompareRequest& request, int layer, StepId step, double share);
 
 // In the conversation, of the row with the largest error.
 inline int64_t worst_position(const PassComparison& pass, const TapComparison& tap,

@@ -63,11 +63,13 @@ class TraceObserver final : public StepObserver {
                 missing_.add(pass_->pass, layer, step.step, own.name);
         }
         LOCKSTEP_TRY(reconsider(step, runs, request_, stream));
-        LOCKSTEP_TRY(keep(step, layer, std::move(runs), stream));
+        LOCKSTEP_TRY(keep_first_step(first_step_, *pass_, layer, step, std::move(runs), stream));
         if (pass_->layers.empty() || pass_->layers.back().layer != layer)
             pass_->layers.push_back({layer, {}});
         pass_->layers.back().steps.push_back(std::move(step));
-        return report(layer, step_id(args));
+        return tell_progress(
+            request_, layer, step_id(args),
+            static_cast<double>(++steps_done_) / static_cast<double>(steps_in_all_));
     }
 
   private:
@@ -80,28 +82,6 @@ class TraceObserver final : public StepObserver {
         if (step == StepId::logits && own.name == "logits")
             pass_->logits = compare_logits(tensors.tested, own.tensor, request_.cancel);
         return tap;
-    }
-
-    Status keep(const StepComparison& step, int layer, StepRuns runs, Stream& stream) {
-        if (!first_step_ || first_step_->has_value()) return {};
-        for (const TapComparison& tap : step.taps) {
-            if (!tap.verdict.diverged) continue;
-            LOCKSTEP_TRY(keep_constants(runs, stream));
-            *first_step_ =
-                StepCase{{pass_->prompt, pass_->pass, layer, step.step, tap.tensor, tap.position},
-                         std::move(runs)};
-            return {};
-        }
-        return {};
-    }
-
-    Status report(int layer, StepId step) {
-        ++steps_done_;
-        if (!request_.progress) return {};
-        const double share = static_cast<double>(steps_done_) / static_cast<double>(steps_in_all_);
-        const bool go_on = request_.progress(
-            {"layer " + std::to_string(layer) + ", " + std::string(step_name(step)), share});
-        return go_on ? Status() : fail(ErrorKind::cancelled, "the comparison was stopped");
     }
 
     const CompareRequest& request_;

@@ -125,6 +125,26 @@ class TestTraceComparison : public QObject, private TraceFixture {
         QCOMPARE(compare_tensors(k_of(runs.truth), k_of(kept.truth)).max_abs, 0.0);
     }
 
+    // Told in the middle of it, by the flag or by the progress: there is no result, and no more
+    // work.
+    void it_can_be_stopped() {
+        capture(path("fused"), model_);
+        for (const bool by_flag : {true, false}) {
+            CompareRequest request = request_of(model_, *Trace::open(file()));
+            std::atomic<bool> stop = false;
+            int told = 0;
+            request.cancel = &stop;
+            request.progress = [&](const CompareProgress&) {
+                stop = by_flag && ++told == 3;
+                return by_flag || ++told < 3;
+            };
+            const auto result = compare_paths(request);
+            QVERIFY(!result.has_value());
+            QCOMPARE(result.error().kind, ErrorKind::cancelled);
+            QCOMPARE(told, 3);
+        }
+    }
+
     void what_a_trace_lacks_is_no_error_and_no_certainty() {
         capture(with_wrong<QkvArgs>(path("reference"), &KernelPath::qkv, 1,
                                     [](QkvArgs& args) { args.k_bias = Tensor(); }),
