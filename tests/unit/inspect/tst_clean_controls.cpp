@@ -6,6 +6,7 @@
 
 #include "core/inspect/comparison.h"
 #include "core/inspect/fault.h"
+#include "core/inspect/self_test_tasks.h"
 #include "core/model/model_loader.h"
 #include "tests/support/models.h"
 
@@ -74,8 +75,14 @@ class TestCleanControls : public QObject {
         QFETCH(DType, dtype);
         CompareRequest request = request_of(dtype);
         request.decode_steps = 2;
-        for (const std::string& prompt : prompts) {
-            request.prompts = {request.model->tokenizer->encode(prompt, {})};
+        std::vector<std::vector<int32_t>> all;
+        for (const std::string& prompt : prompts)
+            all.push_back(request.model->tokenizer->encode(prompt, {}));
+        // Of the self-test's prompts those on which a lucky reference once condemned bf16.
+        all.push_back(self_test_prompt(*request.model, 3, 14));
+        all.push_back(self_test_prompt(*request.model, 8, 16));
+        for (const std::vector<int32_t>& prompt : all) {
+            request.prompts = {prompt};
             const auto result = compare_paths(request);
             QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
             QCOMPARE(said(*result), std::string("match"));
