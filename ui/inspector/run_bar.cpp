@@ -2,6 +2,7 @@
 #include "ui/inspector/run_bar.h"
 
 #include <QComboBox>
+#include <QEvent>
 #include <QFileDialog>
 #include <QFrame>
 #include <QGridLayout>
@@ -29,13 +30,29 @@ constexpr int most_decode_steps = 256;
 
 // In the warning's colours: what follows is wrong on purpose.
 class Banner : public QFrame {
+  public:
+    Banner() { dress(); }
+    QLabel* icon() const { return icon_; }
+
   protected:
+    void changeEvent(QEvent* event) override {
+        QFrame::changeEvent(event);
+        if (event->type() == QEvent::PaletteChange) dress();
+    }
     void paintEvent(QPaintEvent*) override {
         const ThemeColors& colors = themeColors(palette());
         QPainter painter(this);
         painter.fillRect(rect(), colors.warning_background);
         painter.fillRect(0, 0, 3, height(), colors.warning);
     }
+
+  private:
+    void dress() {
+        icon_->setPixmap(iconPixmap(QStringLiteral("warning"), fontMetrics().height() * 5 / 4,
+                                    devicePixelRatioF(), themeColors(palette()).warning));
+    }
+
+    QLabel* icon_ = new QLabel(this);
 };
 
 QLabel* labelFor(const QString& text, QWidget* control) {
@@ -194,8 +211,6 @@ QFrame* RunBar::makeFaultBanner() {
     const int unit = fontMetrics().height();
     auto* banner = new Banner;
     banner->setObjectName(QStringLiteral("planted_fault"));
-    auto* icon = new QLabel;
-    icon->setPixmap(themedIcon(QStringLiteral("warning")).pixmap(unit * 5 / 4));
     fault_text_->setWordWrap(true);
     fault_text_->setTextFormat(Qt::PlainText);
     layer_label_->setBuddy(layer_);
@@ -204,7 +219,7 @@ QFrame* RunBar::makeFaultBanner() {
     auto* row = new QHBoxLayout(banner);
     row->setContentsMargins(unit * 3 / 4, unit / 3, unit / 2, unit / 3);
     row->setSpacing(unit / 2);
-    row->addWidget(icon);
+    row->addWidget(banner->icon());
     row->addWidget(fault_text_, 1);
     row->addWidget(layer_label_);
     row->addWidget(layer_);
