@@ -63,6 +63,7 @@ struct Measured {
     const KernelPath* path;
     uint64_t number;  // what its decode steps are recorded under
     std::vector<double> token_seconds, prefill_seconds;
+    std::vector<double> round_token_seconds;  // the median of each round
 };
 
 class Bench {
@@ -75,18 +76,28 @@ class Bench {
         for (int round = 0; round < prefill_rounds; ++round) {
             for (Measured& measured : paths) LOCKSTEP_TRY(time_prefill(measured));
         }
+        LOCKSTEP_TRY(time_bandwidth());
         for (int64_t done = 0; done < tokens_; done += piece_tokens) {
-            LOCKSTEP_ASSIGN(const double bandwidth,
-                            measure_read_bandwidth(session_.stream(), bandwidth_passes));
-            bandwidths_.push_back(bandwidth);
             for (Measured& measured : paths) {
                 session_.truncate(prompt_rows() + done);
                 LOCKSTEP_TRY(time_decode(measured, std::min(piece_tokens, tokens_ - done)));
             }
+            LOCKSTEP_TRY(time_bandwidth());
         }
         return {};
     }
     double bandwidth() const { return median(bandwidths_); }
+    // Of the bandwidth, which may drift by half within a run: each round's share is of what was
+    // measured right before and after it.
+    double fraction(const Measured& measured, int64_t token_bytes) const {
+        std::vector<double> fractions;
+        for (size_t i = 0; i < measured.round_token_seconds.size(); ++i) {
+            const double gb_s = (bandwidths_[i] + bandwidths_[i + 1]) / 2;
+            fractions.push_back(static_cast<double>(token_bytes) / measured.round_token_seconds[i] /
+                                (gb_s * 1e9));
+        }
+        return median(fractions);
+    }
 
   private:
     int64_t prompt_rows() const { return static_cast<int64_t>(prompt_.size()); }
@@ -125,12 +136,22 @@ class Bench {
         return {};
     }
 
+    Status time_bandwidth() {
+        LOCKSTEP_ASSIGN(const double bandwidth,
+                        measure_read_bandwidth(session_.stream(), bandwidth_passes));
+        bandwidths_.push_back(bandwidth);
+        return {};
+    }
+
     Status time_decode(Measured& measured, int64_t count) {
+        std::vector<double> seconds;
         for (int64_t i = 0; i < count; ++i) {
             const Stopwatch clock;
             LOCKSTEP_TRY(decode(measured));
-            measured.token_seconds.push_back(clock.seconds());
+            seconds.push_back(clock.seconds());
         }
+        measured.token_seconds.insert(measured.token_seconds.end(), seconds.begin(), seconds.end());
+        measured.round_token_seconds.push_back(median(seconds));
         return {};
     }
 
@@ -138,11 +159,11 @@ class Bench {
     std::vector<int32_t> prompt_;
     int64_t tokens_;
     Random random_{1};
-    std::vector<double> bandwidths_;
+    std::vector<double> bandwidths_;  // before each round, and after the last
 };
 
 OrderedJson figures(const Measured& measured, const Model& model, int64_t prompt_tokens,
-                    double bandwidth) {
+                    const Bench& run) {
     const double token = median(measured.token_seconds), prefill = median(measured.prefill_seconds);
     const auto bytes = model.weights.bytes_per_token();
     return {
@@ -151,7 +172,7 @@ OrderedJson figures(const Measured& measured, const Model& model, int64_t prompt
          {{"tokens_per_s", 1 / token},
           {"ms_per_token", token * 1e3},
           {"weight_bytes", bytes},
-          {"fraction_of_bandwidth", static_cast<double>(bytes) / token / (bandwidth * 1e9)}}},
+          {"fraction_of_bandwidth", run.fraction(measured, bytes)}}},
         {"prefill",
          {{"tokens", prompt_tokens},
           {"tokens_per_s", static_cast<double>(prompt_tokens) / prefill}}},
@@ -173,12 +194,13 @@ void print(const OrderedJson& path) {
 // own: a user's kernels, where those are wanted.
 std::vector<Measured> wanted_paths(const Options& options, DeviceKind device,
                                    const KernelPath* own) {
-    if (own) return {{own, 1, {}, {}}};
-    if (options.has("path")) return {{find_kernel_path(device, options.text("path")), 1, {}, {}}};
+    if (own) return {{own, 1, {}, {}, {}}};
+    if (options.has("path"))
+        return {{find_kernel_path(device, options.text("path")), 1, {}, {}, {}}};
     std::vector<Measured> paths;
     for (const char* name : {"fused", "reference"}) {
         if (const KernelPath* path = find_kernel_path(device, name))
-            paths.push_back({path, paths.size() + 1, {}, {}});
+            paths.push_back({path, paths.size() + 1, {}, {}, {}});
     }
     return paths;
 }
@@ -222,8 +244,7 @@ Status bench(const Options& options) {
     LOCKSTEP_ASSIGN(const std::unique_ptr<Session> session,
                     Session::create(model, device, settings.threads, load.context));
 
-    std::vector<Measured> paths =
-        wanted_paths(options, device.kind(), own ? &own->path : nullptr);
+    std::vector<Measured> paths = wanted_paths(options, device.kind(), own ? &own->path : nullptr);
     Bench run(*session, random_prompt(prompt_tokens, model->config.vocab_size), tokens);
     LOCKSTEP_TRY(run.run(paths));
 
@@ -237,7 +258,7 @@ Status bench(const Options& options) {
               << std::fixed << std::setprecision(1) << run.bandwidth() << " GB/s read; "
               << model->name << '\n';
     for (const Measured& measured : paths) {
-        OrderedJson json = figures(measured, *model, prompt_tokens, run.bandwidth());
+        OrderedJson json = figures(measured, *model, prompt_tokens, run);
         print(json);
         if (&measured == &paths.front()) {
             report.update(json);
