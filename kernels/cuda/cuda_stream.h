@@ -25,7 +25,9 @@ class CudaStream final : public Stream {
 
     cudaStream_t handle() const { return stream_; }
     int multiprocessors() const { return multiprocessors_; }
+    // Programmatic dependent launch, and clusters of blocks: sm_90 brought both.
     bool overlaps_kernels() const { return overlaps_kernels_; }
+    bool has_clusters() const { return overlaps_kernels_; }
     // The calling thread's current GPU becomes this stream's: before any launch.
     Status enter() const;
     Status synchronize() override;

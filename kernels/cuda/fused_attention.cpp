@@ -15,6 +15,8 @@ Status attention(const AttentionArgs& args, Stream& any_stream) {
                     "fused attention has heads of up to 128, not " + std::to_string(dim));
     }
     const bool tiles = args.q.shape[0] > few_rows && args.q.dtype != DType::f32;
+    if (!tiles && args.q.shape[0] <= few_rows && decodes(args, stream))
+        return attention_decode(args, stream);
     return tiles ? attention_tiles(args, stream) : attention_split(args, stream);
 }
 

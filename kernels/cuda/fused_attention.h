@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The two kernels of the fused attention: a few rows against a long cache, and many rows at once.
+// The three kernels of the fused attention: a few rows against a long cache, on GPUs with clusters
+// and on any, and many rows at once.
 #pragma once
 
 #include "kernels/cuda/cuda_stream.h"
 #include "kernels/steps.h"
 
 namespace lockstep::fused {
+
+// fused_attention_decode.cu: bf16 and f16, the usual head sizes on 16-byte borders, up to 16 query
+// heads in a group. decodes: whether it takes these.
+bool decodes(const AttentionArgs& args, const CudaStream& stream);
+Status attention_decode(const AttentionArgs& args, CudaStream& stream);
 
 // fused_attention_split.cu: any dtype, head sizes up to 128. The cache is split over blocks; the
 // last one to finish adds the parts up.

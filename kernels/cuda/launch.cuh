@@ -17,6 +17,7 @@ struct Grid {
     dim3 blocks = 1;
     int threads = 256;
     size_t shared_bytes = 0;
+    unsigned cluster = 1;  // blocks along x that share their memory (up to 8; sm_90 on)
     // May begin before the kernel before it ends: it waits itself (wait_for_kernel_before).
     bool overlaps = false;
 };
@@ -31,16 +32,23 @@ Status launch(const char* name, void (*kernel)(Params...), const Grid& grid, Cud
                         std::string("kernel ") + name + " with " +
                             std::to_string(grid.shared_bytes) + " bytes of shared memory"));
     }
-    cudaLaunchAttribute attribute{};
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchAttribute attributes[2]{};
+    unsigned wanted = 0;
+    if (grid.overlaps && stream.overlaps_kernels()) {
+        attributes[wanted].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        attributes[wanted++].val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (grid.cluster > 1) {
+        attributes[wanted].id = cudaLaunchAttributeClusterDimension;
+        attributes[wanted++].val.clusterDim = {grid.cluster, 1, 1};
+    }
     cudaLaunchConfig_t config{};
     config.gridDim = grid.blocks;
     config.blockDim = dim3(static_cast<unsigned>(grid.threads));
     config.dynamicSmemBytes = grid.shared_bytes;
     config.stream = stream.handle();
-    config.attrs = &attribute;
-    config.numAttrs = grid.overlaps && stream.overlaps_kernels() ? 1 : 0;
+    config.attrs = attributes;
+    config.numAttrs = wanted;
     return cuda_status(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...),
                        std::string("kernel ") + name);
 }
