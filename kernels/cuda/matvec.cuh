@@ -306,9 +306,10 @@ Status run(const char* name, const Input<T>& in, int64_t units, const Source& so
     }
     const int sms = stream.multiprocessors();
     Plan plan{static_cast<int>(units), 1};
-    // As many warps as fill the GPU, as long as each lane has something to load.
+    // As many warps as fill the GPU once, and no more: a few blocks left over for a second round
+    // would run alone. Each lane has something to load.
     while (plan.warps_per_unit < warps && plan.warps_per_unit * 256 < in.depth &&
-           units * plan.warps_per_unit < int64_t{24} * sms)
+           units * plan.warps_per_unit * 2 <= int64_t{24} * sms)
         plan.warps_per_unit *= 2;
     const bool four = in.rows > 1 && 4 * row_bytes <= most_shared;
     Grid grid;
