@@ -63,7 +63,7 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
     connectModels();
     connectActions();
     connectCheck();
-    connectInspector();
+    connectInspector(options.isolation);
     connect(store_, &SettingsStore::changed, this, &MainWindow::applySettings);
     applyPath();
     refreshModelState();

@@ -86,7 +86,7 @@ class MainWindow : public QMainWindow {
     void connectModels();
     void connectActions();
     void connectCheck();
-    void connectInspector();
+    void connectInspector(const IsolationOptions& isolation);
 
     void openFirstModel(const QString& wanted);
     void chooseFile();

@@ -8,6 +8,9 @@
 #include "ui/check/path_check.h"
 #include "ui/engine_thread.h"
 #include "ui/inspector/inspection_thread.h"
+#include "ui/inspector/inspector_dock.h"
+#include "ui/inspector/inspector_panel.h"
+#include "ui/inspector/run_bar.h"
 #include "ui/main_window.h"
 #include "ui/notice_bar.h"
 #include "ui/status_line.h"
@@ -16,6 +19,14 @@
 namespace lockstep {
 
 using State = CheckedPath::State;
+
+namespace {
+
+QString cannotBeUsed(const CheckedPath& kernel) {
+    return MainWindow::tr("%1 can't be used: %2").arg(shownPath(kernel.path), kernel.sentence);
+}
+
+}  // namespace
 
 void MainWindow::connectCheck() {
     connect(check_, &PathCheck::changed, this, &MainWindow::showCheck);
@@ -72,6 +83,7 @@ void MainWindow::loadKernel(const QString& file) {
     notice_->dismiss();
     Settings settings = store_->values();
     const QString path = QFileInfo(file).absoluteFilePath();
+    inspector_->panel()->bar()->addCandidate(path);
     const bool again = settings.user_kernel == path;
     settings.user_kernel = path;
     settings.use_user_kernel = settings.use_user_kernel && again;
@@ -109,8 +121,7 @@ void MainWindow::sayKernel() {
                                 .arg(name, kernel.partsIn(PathChoice(kernel.path.toStdString()))),
                             kernel.sentence, show, again);
     else
-        notice_->showNotice(NoticeBar::Kind::error,
-                            tr("%1 can't be used: %2").arg(name, kernel.sentence), {}, again);
+        notice_->showNotice(NoticeBar::Kind::error, cannotBeUsed(kernel), {}, again);
 }
 
 void MainWindow::tellPathState() {
@@ -122,8 +133,10 @@ void MainWindow::tellPathState() {
     const bool awaited = !name.isEmpty() && kernel.state == State::unknown;
     if (kernel.state == State::checking || (awaited && !model_.path.isEmpty()))
         state.user_kernel = tr("%1 is being checked …").arg(name);
+    else if (kernel.state == State::failed)
+        state.user_kernel = cannotBeUsed(kernel);
     else if (!kernel.sentence.isEmpty())
-        state.user_kernel = name + QStringLiteral(": ") + kernel.sentence;
+        state.user_kernel = kernel.sentence;  // it begins with the kernel's name
     else if (awaited)
         state.user_kernel = tr("%1 is checked once a model is open.").arg(name);
     store_->setPathState(state);

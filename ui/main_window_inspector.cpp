@@ -19,8 +19,11 @@ constexpr int said_ms = 4000;
 
 }  // namespace
 
-void MainWindow::connectInspector() {
+void MainWindow::connectInspector(const IsolationOptions& isolation) {
     InspectorPanel* panel = inspector_->panel();
+    panel->setIsolation(isolation);
+    // Looked at, it is also checked for the chat, as if it had been loaded in the file menu.
+    connect(panel->bar(), &RunBar::kernelLoaded, this, &MainWindow::loadKernel);
     connect(actions_->inspector, &QAction::toggled, this, &MainWindow::showInspector);
     connect(inspector_->toggleViewAction(), &QAction::toggled, actions_->inspector,
             &QAction::setChecked);

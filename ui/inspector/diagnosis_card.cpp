@@ -8,6 +8,7 @@
 #include <QTableView>
 #include <QVBoxLayout>
 
+#include "core/inspect/candidate.h"
 #include "core/inspect/fault.h"
 #include "ui/inspector/figure_table.h"
 #include "ui/inspector/figures.h"
@@ -31,7 +32,10 @@ QString titleText(const Diagnosis& diagnosis) {
     if (isUnknown(diagnosis)) return DiagnosisCard::tr("Cause: unknown");
     QStringList names;
     for (const Cause& cause : diagnosis.causes) names << fromStd(cause.cause);
-    return DiagnosisCard::tr("Cause: %1").arg(names.join(DiagnosisCard::tr(" or ")));
+    // Without an input that would separate them, each explains what the others do not.
+    const bool any_of_them = !diagnosis.would_separate.empty();
+    return DiagnosisCard::tr("Cause: %1")
+        .arg(names.join(any_of_them ? DiagnosisCard::tr(" or ") : DiagnosisCard::tr(" and ")));
 }
 
 // What the fault does, how much it explains, and how far the next best is.
@@ -52,16 +56,27 @@ QString causeText(const Cause& cause) {
              fromStd(cause.confidence));
 }
 
-QString summaryText(const Diagnosis& diagnosis) {
+// separable: the candidate can be run on the input that tells them apart.
+QString separationText(const Diagnosis& diagnosis, bool separable) {
+    const QString input = fromStd(diagnosis.would_separate);
+    if (diagnosis.separating_tokens == 0)
+        return DiagnosisCard::tr("On these inputs they put out the same. To tell them apart: %1.")
+            .arg(input);
+    return (separable ? DiagnosisCard::tr("On these inputs they put out the same; %1 tells them "
+                                          "apart.")
+                      : DiagnosisCard::tr("On these inputs they put out the same. To tell them "
+                                          "apart, capture a trace of %1."))
+        .arg(input);
+}
+
+QString summaryText(const Diagnosis& diagnosis, bool separable) {
     if (isUnknown(diagnosis))
         return DiagnosisCard::tr(
             "None of the faults that are known here reproduces what the "
             "candidate puts out. The error's pattern may tell more.");
     QStringList texts;
     for (const Cause& cause : diagnosis.causes) texts << causeText(cause);
-    if (diagnosis.causes.size() > 1)
-        texts << DiagnosisCard::tr("On these inputs they put out the same. %1")
-                     .arg(fromStd(diagnosis.would_separate));
+    if (!diagnosis.would_separate.empty()) texts << separationText(diagnosis, separable);
     return texts.join(QStringLiteral("\n\n"));
 }
 
@@ -180,7 +195,7 @@ void DiagnosisCard::showNothing(const QString& title, const QString& text) {
 
 void DiagnosisCard::showDiagnosis(const Diagnosis& diagnosis) {
     title_->setText(titleText(diagnosis));
-    summary_->setText(summaryText(diagnosis));
+    summary_->setText(summaryText(diagnosis, !isTrace()));
     QStringList evidence;
     for (const Cause& cause : diagnosis.causes)
         if (!cause.evidence.empty()) evidence << fromStd(cause.evidence);
@@ -209,6 +224,10 @@ void DiagnosisCard::fillExcluded(const Diagnosis& diagnosis) {
     excluded_->setVisible(any);
 }
 
+bool DiagnosisCard::isTrace() const {
+    return trace_file(run_->result.request.candidate.text).has_value();
+}
+
 const Cause* DiagnosisCard::plantable() const {
     if (!run_ || !run_->inspection().diagnosis) return nullptr;
     for (const Cause& cause : run_->inspection().diagnosis->causes)
@@ -231,7 +250,7 @@ void DiagnosisCard::showButtons() {
     show_me_->setVisible(any && plantable());
     show_me_->setChecked(shown_);
     show_me_->setEnabled(!busy_ || shown_);
-    const bool separable = any && run_->inspection().diagnosis->causes.size() > 1 &&
+    const bool separable = any && !isTrace() && run_->inspection().diagnosis->causes.size() > 1 &&
                            run_->inspection().diagnosis->separating_tokens > 0;
     separate_->setVisible(separable);
     separate_->setEnabled(!busy_);

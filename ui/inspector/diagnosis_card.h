@@ -37,6 +37,7 @@ class DiagnosisCard : public QWidget {
     void showDiagnosis(const Diagnosis& diagnosis);
     void fillExcluded(const Diagnosis& diagnosis);
     void showButtons();
+    bool isTrace() const;  // of one prompt: it can't be run on another input
     // The cause that "show me" plants; null where none of them is in the catalogue.
     const Cause* plantable() const;
 

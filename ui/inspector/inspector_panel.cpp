@@ -187,6 +187,7 @@ void InspectorPanel::run() {
     request.model = model_;
     request.decode_steps = choice.decode_steps;
     request.candidate = choice.candidate;
+    request.candidate.isolation = isolation_;
     request.reference = choice.reference.toStdString();
     Pending pending{Purpose::run, tr("“Hello”"), {}};
     if (choice.prompt == PromptKind::hello) request.prompts << QStringLiteral("Hello");
@@ -203,12 +204,9 @@ void InspectorPanel::run() {
 
 void InspectorPanel::runTokens(int count) {
     if (!shown_ || isRunning()) return;
-    // The shown run's own tokens, over and over.
-    const std::vector<int32_t>& tokens = shown_->comparison().prompts.front();
-    std::vector<int32_t> longer;
-    for (int i = 0; i < count; ++i) longer.push_back(tokens[size_t(i) % tokens.size()]);
+    // Of many kinds: a fault that takes one row for another is hidden where the two are equal.
     InspectionRequest request = shown_->result.request;
-    request.prompts = {longer};
+    request.prompts = {SamplePrompt{count}};
     start(request, {Purpose::run, tr("%1 tokens").arg(count), {}});
 }
 

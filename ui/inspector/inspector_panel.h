@@ -40,6 +40,7 @@ class InspectorPanel : public QWidget {
     // Asked for when a run on this conversation is wanted.
     void setConversation(std::function<QVector<ChatEntry>()> conversation);
     void refreshConversation();  // whether there is one to run on
+    void setIsolation(const IsolationOptions& isolation) { isolation_ = isolation; }
 
     void run();
     // A run that was made elsewhere (the check when a path is first used): kept and shown. One
@@ -88,6 +89,7 @@ class InspectorPanel : public QWidget {
     std::weak_ptr<const Model> model_;
     bool has_model_ = false;
     std::function<QVector<ChatEntry>()> conversation_;
+    IsolationOptions isolation_;  // of the user's kernels
     QHash<InspectionId, Pending> pending_;
     SharedRun shown_;
     int runs_so_far_ = 0;

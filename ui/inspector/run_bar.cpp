@@ -264,20 +264,23 @@ void RunBar::showProgress(const QString& what, double fraction) {
 }
 
 void RunBar::setCandidate(const QString& text) {
-    int index = candidate_->findData(text);
-    if (index < 0) {
-        candidate_->addItem(QFileInfo(text).fileName(), text);
-        index = candidate_->count() - 1;
-        candidate_->setItemData(index, text, Qt::ToolTipRole);
-    }
-    candidate_->setCurrentIndex(index);
+    addCandidate(text);
+    candidate_->setCurrentIndex(candidate_->findData(text));
+}
+
+void RunBar::addCandidate(const QString& text) {
+    if (candidate_->findData(text) >= 0) return;
+    candidate_->addItem(QFileInfo(text).fileName(), text);
+    candidate_->setItemData(candidate_->count() - 1, text, Qt::ToolTipRole);
 }
 
 void RunBar::loadKernel() {
     const QString file = QFileDialog::getOpenFileName(
         this, tr("Load a kernel"), {},
         tr("Shared objects (*.so)") + QStringLiteral(";;") + tr("All files (*)"));
-    if (!file.isEmpty()) setCandidate(file);
+    if (file.isEmpty()) return;
+    setCandidate(file);
+    Q_EMIT kernelLoaded(file);
 }
 
 void RunBar::openTrace() {

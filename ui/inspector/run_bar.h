@@ -47,6 +47,7 @@ class RunBar : public QWidget {
 
     // The candidate named so; one that is not known yet (a user's kernel) is added.
     void setCandidate(const QString& text);
+    void addCandidate(const QString& text);  // to what may be chosen
     void plant(const FaultSpec& fault);
     void removeFault();
     const std::optional<FaultSpec>& fault() const { return fault_; }
@@ -56,6 +57,8 @@ class RunBar : public QWidget {
   Q_SIGNALS:
     void runRequested();
     void cancelRequested();
+    // A shared object was chosen by "Load kernel…"; it is the candidate now.
+    void kernelLoaded(const QString& file);
 
   private:
     void makeParts();
