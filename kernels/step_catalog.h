@@ -3,6 +3,7 @@
 // injection and diagnosis walk this x kernel_paths(), so that what is tested is what ships.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -62,15 +63,16 @@ int64_t step_bytes(const StepArgs& args);
 // are left out, being a thousandth of them.
 int64_t step_flops(const StepArgs& args);
 
-// Refuses, naming the operand, what no kernel should see: undefined operands, shapes that contradict each other, an
-// output that overlaps an input, a position outside the cache, unsupported dtypes. forward calls it
-// once per new shape, tests always.
+// Refuses, naming the operand, what no kernel should see: undefined operands, shapes that
+// contradict each other, an output that overlaps an input, a position outside the cache,
+// unsupported dtypes. forward calls it once per new shape, tests always.
 Status check_step(const StepArgs& args);
 
-// Arguments with memory of their own, on the CPU, filled from a seed: weights scaled as in a trained
-// model, activations with a few outlier channels, a cache filled up to first_row (for attention, up
-// to its last row). What the step must write, and what it must not read, is NaN: outputs, padding,
-// the rest of the cache. A shape's context of 0 is as many rows as the call needs.
+// Arguments with memory of their own, on the CPU, filled from a seed: weights scaled as in a
+// trained model, activations with a few outlier channels, a cache filled up to first_row (for
+// attention, up to its last row). What the step must write, and what it must not read, is NaN:
+// outputs, padding, the rest of the cache. A shape's context of 0 is as many rows as the call
+// needs.
 struct SampleStep {
     StepArgs args;
     std::vector<Buffer> buffers;
@@ -81,10 +83,13 @@ struct SampleOptions {
     uint64_t seed = 1;
     bool strided = false;  // operands are slices of larger tensors: row strides exceed the row
 };
-Result<SampleStep> make_sample_step(StepId step, const StepShape& shape, const SampleOptions& options);
+Result<SampleStep> make_sample_step(StepId step, const StepShape& shape,
+                                    const SampleOptions& options);
 // The same values with activations in another dtype and outputs of their own (poisoned with NaN),
 // unfused ones included: how truth is given what the candidate was given. Weights and constants are
 // views of the original's, which must outlive the clone.
-Result<SampleStep> clone_step(const StepArgs& args, DType activation_dtype);
+// stop: where it becomes true meanwhile, what the clone holds is not to be used.
+Result<SampleStep> clone_step(const StepArgs& args, DType activation_dtype,
+                              const std::atomic<bool>* stop = nullptr);
 
 }  // namespace lockstep

@@ -39,20 +39,29 @@ std::array<int64_t, 3> sizes_of(const std::array<Axis, 3>& axes, const StepShape
     return {shape.size(axes[0]), shape.size(axes[1]), shape.size(axes[2])};
 }
 
-void fill_with_poison(void* data, DType dtype, int64_t count) {
+using Stop = const std::atomic<bool>*;
+
+bool stopped(Stop stop) {
+    return stop && stop->load(std::memory_order_relaxed);
+}
+
+void fill_with_poison(void* data, DType dtype, int64_t count, Stop stop) {
+    constexpr int64_t look_at_stop_every = 1 << 20;  // elements: fresh pages take a millisecond
     uint32_t bits = 0;
     store_element(&bits, dtype, 0, poison);
-    if (dtype == DType::f32) {
-        std::fill_n(static_cast<uint32_t*>(data), count, bits);
-    } else {
-        std::fill_n(static_cast<uint16_t*>(data), count, static_cast<uint16_t>(bits));
+    for (int64_t first = 0; first < count && !stopped(stop); first += look_at_stop_every) {
+        const int64_t part = std::min(look_at_stop_every, count - first);
+        if (dtype == DType::f32)
+            std::fill_n(static_cast<uint32_t*>(data) + first, part, bits);
+        else
+            std::fill_n(static_cast<uint16_t*>(data) + first, part, static_cast<uint16_t>(bits));
     }
 }
 
 // A tensor with memory of its own, every element of it and of its padding NaN. Strided, rows and
 // heads are slices of longer ones, by odd amounts.
 Result<Tensor> make_tensor(DType dtype, const std::array<int64_t, 3>& sizes, bool strided,
-                           std::vector<Buffer>& buffers) {
+                           std::vector<Buffer>& buffers, Stop stop = nullptr) {
     Tensor tensor;
     tensor.dtype = dtype;
     while (tensor.rank < 3 && sizes[tensor.rank] > 0) ++tensor.rank;
@@ -67,7 +76,7 @@ Result<Tensor> make_tensor(DType dtype, const std::array<int64_t, 3>& sizes, boo
                     cpu_device().allocate(static_cast<size_t>(dtype_bytes(dtype, extent))));
     tensor.data = buffer.data();
     buffers.push_back(std::move(buffer));
-    if (is_floating(dtype)) fill_with_poison(tensor.data, dtype, extent);
+    if (is_floating(dtype)) fill_with_poison(tensor.data, dtype, extent, stop);
     return tensor;
 }
 
@@ -234,12 +243,13 @@ StepArgs empty_args(StepId step) {
     return EmbedArgs{};
 }
 
-Result<Tensor> converted_copy(const Tensor& from, DType dtype, std::vector<Buffer>& buffers) {
+Result<Tensor> converted_copy(const Tensor& from, DType dtype, std::vector<Buffer>& buffers,
+                              Stop stop) {
     LOCKSTEP_ASSIGN(Tensor to, make_tensor(dtype, {from.shape[0], from.shape[1], from.shape[2]},
-                                           false, buffers));
+                                           false, buffers, stop));
     const int64_t columns = from.shape[from.rank - 1];
     std::vector<float> row(static_cast<size_t>(columns));
-    for (int64_t first = 0; first < from.numel(); first += columns) {
+    for (int64_t first = 0; first < from.numel() && !stopped(stop); first += columns) {
         int64_t offset = 0, index = first / columns;
         for (int d = from.rank - 2; d >= 0; --d) {
             offset += index % from.shape[d] * from.stride[d];
@@ -269,16 +279,17 @@ std::array<int64_t, 3> sizes_within(const Args& args, const std::array<Axis, 3>&
 }
 
 template <class Args>
-Status clone_into(const Args& from, DType dtype, Args& to, std::vector<Buffer>& buffers) {
+Status clone_into(const Args& from, DType dtype, Args& to, std::vector<Buffer>& buffers,
+                  Stop stop) {
     for (const TensorField<Args>& field : Args::fields()) {
         Tensor& tensor = to.*field.member;
         const bool made = field.role == Role::output || field.role == Role::unfused_output;
         if (made) {
             const DType stored = field.name == "logits" ? DType::f32 : dtype;
-            LOCKSTEP_ASSIGN(tensor,
-                            make_tensor(stored, sizes_within(from, field.axes), false, buffers));
+            LOCKSTEP_ASSIGN(
+                tensor, make_tensor(stored, sizes_within(from, field.axes), false, buffers, stop));
         } else if (field.role == Role::input || field.role == Role::state) {
-            LOCKSTEP_ASSIGN(tensor, converted_copy(from.*field.member, dtype, buffers));
+            LOCKSTEP_ASSIGN(tensor, converted_copy(from.*field.member, dtype, buffers, stop));
         }
     }
     return {};
@@ -297,11 +308,11 @@ Result<SampleStep> make_sample_step(StepId step, const StepShape& shape,
     return sample;
 }
 
-Result<SampleStep> clone_step(const StepArgs& args, DType activation_dtype) {
+Result<SampleStep> clone_step(const StepArgs& args, DType activation_dtype, Stop stop) {
     SampleStep clone{args, {}};
     LOCKSTEP_TRY(std::visit(
         [&]<class Args>(Args& to) {
-            return clone_into(std::get<Args>(args), activation_dtype, to, clone.buffers);
+            return clone_into(std::get<Args>(args), activation_dtype, to, clone.buffers, stop);
         },
         clone.args));
     return clone;

@@ -252,6 +252,9 @@ Result<Comparison> compare_paths(const CompareRequest& request,
     for (size_t index = 0; index < request.prompts.size(); ++index) {
         if (Status done = run.prompt(index, result); !done)
             return within("prompt " + std::to_string(index + 1), std::move(done).error());
+        // Its last figures may be those of a step that ended early.
+        if (request.cancel && *request.cancel)
+            return fail(ErrorKind::cancelled, "the comparison was stopped");
         if (request.first_only && !result.passes.empty() && result.passes.back().diverged()) break;
     }
     find_first_divergence(result);

@@ -106,7 +106,7 @@ Status nudge(LogitsArgs& args, Nudge& by, double rounding) {
 
 Result<SampleStep> run_nudged(const KernelPath& truth, const StepArgs& exact, DType model_dtype,
                               uint64_t seed, Stream& stream) {
-    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(truth, exact, model_dtype));
+    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(truth, exact, model_dtype, stop_of(stream)));
     const double rounding = model_dtype == DType::f32 ? 0 : unit_roundoff(model_dtype);
     Nudge by(run.buffers, seed, stream);
     LOCKSTEP_TRY(std::visit([&](auto& args) { return nudge(args, by, rounding); }, run.args));

@@ -4,11 +4,13 @@
 #include <algorithm>
 
 #include "core/inspect/dense_runs.h"
+#include "core/inspect/step_runs.h"
 
 namespace lockstep {
 namespace {
 
 constexpr size_t alignment = 64;
+constexpr size_t look_at_stop_every = 2 << 20;  // bytes: some milliseconds to fresh pages
 
 size_t aligned(int64_t bytes) {
     return (static_cast<size_t>(bytes) + alignment - 1) / alignment * alignment;
@@ -35,11 +37,16 @@ constexpr int64_t taps_per_layer = 12;
 }  // namespace
 
 Status copy_contiguous(const Tensor& from, void* to, Stream& stream) {
-    return for_each_dense_run(from, [&](int64_t offset, int64_t index, int64_t count) {
+    return for_each_dense_run(from, [&](int64_t offset, int64_t index, int64_t count) -> Status {
         const char* source = from.as<const char>() + dtype_bytes(from.dtype, offset);
         char* target = static_cast<char*>(to) + dtype_bytes(from.dtype, index);
         const auto bytes = static_cast<size_t>(dtype_bytes(from.dtype, count));
-        return stream.device().copy(target, source, bytes, stream);
+        for (size_t done = 0; done < bytes; done += look_at_stop_every) {
+            LOCKSTEP_TRY(stop_if_asked(stream));
+            const size_t part = std::min(look_at_stop_every, bytes - done);
+            LOCKSTEP_TRY(stream.device().copy(target + done, source + done, part, stream));
+        }
+        return {};
     });
 }
 

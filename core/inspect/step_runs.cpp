@@ -67,7 +67,7 @@ Status other_ids(EmbedArgs& args, std::vector<Buffer>& buffers, Stream& stream) 
 // A call like the one that counts, with other inputs: what a step keeps from it must not show.
 Status run_on_other_inputs(const KernelPath& path, const StepArgs& args, DType model_dtype,
                            Stream& stream) {
-    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
+    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype, stop_of(stream)));
     for (const NamedTensor& named : step_tensors(run.args)) {
         if (named.role == Role::input) reverse(named.tensor);
     }
@@ -84,23 +84,29 @@ Status keep_on_host(StepRuns& runs, Stream& stream) {
     return {};
 }
 
+}  // namespace
+
+const std::atomic<bool>* stop_of(Stream& stream) {
+    return stream.device().kind() == DeviceKind::cpu ? cpu_stream(stream).stop() : nullptr;
+}
+
 Status stop_if_asked(Stream& stream) {
-    const bool asked = stream.device().kind() == DeviceKind::cpu && cpu_stream(stream).stopped();
+    const std::atomic<bool>* const stop = stop_of(stream);
+    const bool asked = stop && stop->load(std::memory_order_relaxed);
     return asked ? fail(ErrorKind::cancelled, "the comparison was stopped") : Status();
 }
 
-}  // namespace
-
-Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype) {
+Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype,
+                              const std::atomic<bool>* stop) {
     LOCKSTEP_ASSIGN(SampleStep clone,
-                    clone_step(args, path.f32_activations ? DType::f32 : model_dtype));
+                    clone_step(args, path.f32_activations ? DType::f32 : model_dtype, stop));
     poison_appended_rows(clone.args);
     return clone;
 }
 
 Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
                                Stream& stream, OnHost on_host) {
-    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype));
+    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(path, args, model_dtype, stop_of(stream)));
     if (Status ran = run_step_from_host(path, run.args, on_host, stream); !ran)
         return within(where(path, args), std::move(ran).error());
     LOCKSTEP_TRY(stop_if_asked(stream));

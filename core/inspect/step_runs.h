@@ -2,6 +2,8 @@
 // One step, run by several paths on the same inputs: what "local" means.
 #pragma once
 
+#include <atomic>
+
 #include "kernels/kernel_path.h"
 #include "kernels/step_catalog.h"
 #include "kernels/step_transfer.h"
@@ -23,7 +25,12 @@ struct StepPaths {
 
 // The values of a step's inputs for a path: activations in the path's dtype, outputs and the cache
 // rows that it must append poisoned with NaN, so that what a step leaves unwritten shows.
-Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype);
+// stop: see clone_step.
+Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype,
+                              const std::atomic<bool>* stop = nullptr);
+// What a CPU's stream stops for (CpuStream::stop_when); null on other devices.
+const std::atomic<bool>* stop_of(Stream& stream);
+Status stop_if_asked(Stream& stream);  // cancelled, where that is true
 
 // Copies the constants that the runs look at (a session's position and tables, which change and end
 // with it) to memory of their own, so that the runs outlive the session that they came from. On a

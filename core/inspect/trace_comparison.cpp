@@ -11,6 +11,7 @@
 #include "core/inspect/trace.h"
 #include "core/inspect/trace_steps.h"
 #include "core/run/forward.h"
+#include "kernels/cpu/cpu_stream.h"
 
 namespace lockstep {
 namespace {
@@ -172,6 +173,7 @@ Result<Feed> make_feed(const CompareRequest& request) {
     Device& device = device_of(*request.model);
     LOCKSTEP_ASSIGN(feed.session, Session::create(request.model, device, request.threads,
                                                   rows + static_cast<int64_t>(feed.forced.size())));
+    cpu_stream(feed.session->stream()).stop_when(request.cancel);
     return feed;
 }
 

@@ -96,7 +96,8 @@ Result<StepRuns> TraceSteps::run(const StepArgs& own, Stream& stream) {
 Result<SampleStep> TraceSteps::run_side(Side& side, StepArgs args, Stream& stream) {
     std::vector<Buffer> memory;
     LOCKSTEP_TRY(give_inputs(side, args, memory));
-    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(*side.path, args, request_.model->dtype));
+    LOCKSTEP_ASSIGN(SampleStep run,
+                    inputs_for(*side.path, args, request_.model->dtype, request_.cancel));
     if (Status ran = run_step(*side.path, run.args, stream); !ran)
         return within("path " + side.path->name + ", step " + std::string(step_name(step_id(args))),
                       std::move(ran).error());
@@ -195,7 +196,7 @@ Result<SampleStep> TraceSteps::candidate(const StepArgs& inputs, const SampleSte
         const StoredTensor* const found = trace_.find(pass_, layer, step, tap.name);
         if (found && tap.name != "logits" && *found->dtype != dtype) dtype = DType::f32;
     }
-    LOCKSTEP_ASSIGN(SampleStep made, clone_step(inputs, dtype));
+    LOCKSTEP_ASSIGN(SampleStep made, clone_step(inputs, dtype, request_.cancel));
     const std::vector<NamedTensor> by_reference = taps_of(*floor_.path, reference.args);
     for (const NamedTensor& tap : step_taps(made.args, true)) {
         Buffer buffer;

@@ -19,9 +19,13 @@ bool stopped(Stop stop) {
     return stop && stop->load(std::memory_order_relaxed);
 }
 
+// Stopped, it has less than all: whoever reads it looks at stop first.
 std::vector<float> values_of(const Tensor& tensor, Stop stop) {
-    std::vector<float> values(static_cast<size_t>(tensor.numel()));
-    const int64_t columns = values.empty() ? 0 : tensor.shape[tensor.rank - 1];
+    // It grows row by row: fresh pages cost more than what is written to them, and are not to be
+    // touched all at once.
+    std::vector<float> values;
+    values.reserve(static_cast<size_t>(tensor.numel()));
+    const int64_t columns = tensor.numel() == 0 ? 0 : tensor.shape[tensor.rank - 1];
     for (int64_t first = 0; first < tensor.numel() && !stopped(stop); first += columns) {
         int64_t offset = 0;
         int64_t index = first / columns;
@@ -30,6 +34,7 @@ std::vector<float> values_of(const Tensor& tensor, Stop stop) {
             index /= tensor.shape[d];
         }
         const char* row = tensor.as<char>() + dtype_bytes(tensor.dtype, offset);
+        values.resize(static_cast<size_t>(first + columns));
         widen(row, tensor.dtype, columns, values.data() + first);
     }
     return values;

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
+
+#include "kernels/cpu/cpu_stream.h"
 
 namespace lockstep {
 namespace {
@@ -18,6 +21,17 @@ constexpr int64_t largest_batch = 512;
 constexpr int64_t gpu_truth_step_flops = 400'000'000'000;
 constexpr int64_t gpu_step_flops_budget = 4'000'000'000'000;
 constexpr int64_t gpu_largest_batch = 2048;
+
+// Fresh pages are backed when they are first written. A product's first panel writes to every row,
+// and all rows' logits are tens of megabytes: backed within it, they would keep a waiting stop.
+void touch_pages(const Buffer& buffer, const std::atomic<bool>* stop) {
+    constexpr size_t look_at_stop_every = 2 << 20;
+    auto* const bytes = static_cast<char*>(buffer.data());
+    for (size_t done = 0; done < buffer.bytes(); done += look_at_stop_every) {
+        if (stop && stop->load(std::memory_order_relaxed)) return;
+        std::memset(bytes + done, 0, std::min(look_at_stop_every, buffer.bytes() - done));
+    }
+}
 
 // The step that takes longest: gate_up, or attention where much is in the cache.
 int64_t flops_per_row(const ModelConfig& config, int64_t position) {
@@ -234,6 +248,8 @@ Result<Tensor> Session::logits(int64_t rows) {
     if (logits_buffer_.bytes() < bytes) {
         stream_->forget_replays();
         LOCKSTEP_ASSIGN(logits_buffer_, device().allocate(bytes));
+        if (device().kind() == DeviceKind::cpu)
+            touch_pages(logits_buffer_, cpu_stream(*stream_).stop());
     }
     return Tensor(logits_buffer_.data(), DType::f32, {rows, vocab_size});
 }

@@ -15,9 +15,10 @@ class CpuStream final : public Stream {
     ThreadPool& pool() { return pool_; }
     Status synchronize() override { return {}; }
 
-    // Truth's steps, which take long, end early once *stop is true; what they put out is then not
-    // to be used. Null: they never do.
+    // Steps of our own paths, which may take long on many rows, end within some milliseconds once
+    // *stop is true; what they put out is then not to be used. Null: they never do.
     void stop_when(const std::atomic<bool>* stop) { stop_ = stop; }
+    const std::atomic<bool>* stop() const { return stop_; }
     bool stopped() const { return stop_ && stop_->load(std::memory_order_relaxed); }
 
   private:

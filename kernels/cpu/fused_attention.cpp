@@ -27,7 +27,8 @@ class Attention {
   public:
     Attention(const AttentionArgs& args, int64_t position, Stream& stream)
         : args_(args),
-          pool_(cpu_stream(stream).pool()),
+          stream_(cpu_stream(stream)),
+          pool_(stream_.pool()),
           scratch_(stream.state<FusedScratch>()),
           position_(position),
           rows_(args.q.shape[0]),
@@ -229,7 +230,7 @@ class Attention {
             Carver carver(scratch_.own(thread));
             const Own own = take_own(carver, queries);
             for (int64_t unit, last; pieces.next(unit, last);) {
-                for (; unit < last; ++unit) {
+                for (; unit < last && !stream_.stopped(); ++unit) {
                     const int64_t first = (blocks - 1 - unit / kv_heads_) * block;
                     attend_block(own, unit % kv_heads_, first, std::min(rows_, first + block));
                 }
@@ -248,6 +249,7 @@ class Attention {
     }
 
     const AttentionArgs& args_;
+    CpuStream& stream_;
     ThreadPool& pool_;
     FusedScratch& scratch_;
     const int64_t position_, rows_, kv_heads_, heads_per_kv_, head_dim_, stride_;

@@ -41,7 +41,8 @@ class Product {
     Product(const ProductRows& left, DType weight_dtype, Stream& stream)
         : kernels_(fused_kernels()),
           left_(left),
-          pool_(cpu_stream(stream).pool()),
+          stream_(cpu_stream(stream)),
+          pool_(stream_.pool()),
           scratch_(stream.state<FusedScratch>()),
           rows_(left.rows.shape[0]),
           depth_(left.rows.shape[1]) {
@@ -151,7 +152,7 @@ class Product {
         p.b = weights.data();
         p.c = own.c;
         constexpr int64_t most = panel_columns / Layout::group_columns;
-        for (int64_t group = first; group < last; group += most) {
+        for (int64_t group = first; group < last && !stream_.stopped(); group += most) {
             const int64_t groups = std::min(most, last - group);
             for (int64_t g = 0; g < groups; ++g) {
                 layout.columns(group + g, weights.data() + g * Layout::group_columns);
@@ -164,6 +165,7 @@ class Product {
 
     const FusedKernels& kernels_;
     const ProductRows& left_;
+    CpuStream& stream_;
     ThreadPool& pool_;
     FusedScratch& scratch_;
     const int64_t rows_, depth_;

@@ -142,7 +142,7 @@ struct OneDnn::Impl {
         Status status;
     };
 
-    explicit Impl(CpuStream& cpu) : pool(cpu.pool()) {
+    explicit Impl(CpuStream& cpu) : stream(cpu), pool(cpu.pool()) {
         for (int i = 0; i < pool.threads(); ++i)
             threads.push_back({dnnl::stream(engine), {}, {}, {}, {}, {}});
     }
@@ -159,6 +159,7 @@ struct OneDnn::Impl {
     void widened_panel(Thread& own, const Kernel& kernel, const Tensor& weight, const Tensor& bias,
                        const Tensor& y, DType rounds_to, int64_t first, int64_t n);
 
+    CpuStream& stream;
     ThreadPool& pool;
     dnnl::engine engine{dnnl::engine::kind::cpu, 0};
     std::vector<Thread> threads;
@@ -270,7 +271,8 @@ Status OneDnn::linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
         omp_set_num_threads(1);
         Impl::Thread& own = impl.threads[static_cast<size_t>(thread)];
         own.status = guarded([&] {
-            for (int64_t i = begin; i < end; ++i) run_panel(own, i * panel);
+            for (int64_t i = begin; i < end && !impl.stream.stopped(); ++i)
+                run_panel(own, i * panel);
         });
     });
     for (Impl::Thread& own : impl.threads) LOCKSTEP_TRY(std::exchange(own.status, Status()));

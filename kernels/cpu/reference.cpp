@@ -68,7 +68,7 @@ struct Call {
     template <class Body>
     void for_rows(int64_t rows, const Body& body) const {
         stream.pool().parallel_for(rows, 1, [&](int64_t begin, int64_t end, int thread) {
-            for (int64_t t = begin; t < end; ++t) body(t, thread);
+            for (int64_t t = begin; t < end && !stream.stopped(); ++t) body(t, thread);
         });
     }
 };

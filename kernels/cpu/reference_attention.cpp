@@ -154,12 +154,12 @@ Status reference_attention(const AttentionArgs& args, Stream& stream,
                               products.value_or(products_for(args.q.dtype)));
     LOCKSTEP_TRY(attention.prepare());
     AttentionScratch& scratch = stream.state<AttentionScratch>();
-    cpu_stream(stream).pool().parallel_for(
-        attention.items(), 1, [&](int64_t first, int64_t last, int thread) {
-            AttentionScratch::Thread& own = scratch.threads[static_cast<size_t>(thread)];
-            for (int64_t i = first; i < last && own.status; ++i)
-                own.status = attention.run(attention.item(i), thread, own);
-        });
+    CpuStream& cpu = cpu_stream(stream);
+    cpu.pool().parallel_for(attention.items(), 1, [&](int64_t first, int64_t last, int thread) {
+        AttentionScratch::Thread& own = scratch.threads[static_cast<size_t>(thread)];
+        for (int64_t i = first; i < last && own.status && !cpu.stopped(); ++i)
+            own.status = attention.run(attention.item(i), thread, own);
+    });
     for (AttentionScratch::Thread& own : scratch.threads)
         LOCKSTEP_TRY(std::exchange(own.status, Status()));
     return {};

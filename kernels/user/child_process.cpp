@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kept_output = 4096;  // bytes
 constexpr size_t longest_line = 300;
-constexpr int between_questions_ms = 50;  // whether it is cancelled
+constexpr int between_questions_ms = 10;  // whether it is cancelled
 constexpr int no_limit_ms = 1 << 30;
 // How long a process may take to end once it has closed its connection.
 constexpr std::chrono::seconds patience{5};

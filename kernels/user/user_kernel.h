@@ -43,7 +43,7 @@ struct IsolationOptions {
     // Of a call: this, and what its multiplications take at 100 million a second.
     std::chrono::milliseconds call_limit{10'000};
     std::chrono::milliseconds load_limit{20'000};
-    // Asked some twenty times a second while a call runs; true ends it. Null: never.
+    // Asked some hundred times a second while a call runs; true ends it. Null: never.
     std::function<bool()> cancelled;
     // Weights kept in the child's reach. What exceeds them is copied anew for every call.
     uint64_t kept_weight_bytes = uint64_t{512} << 20;
