@@ -3,41 +3,20 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
+#include "core/inspect/drift.h"
 #include "core/inspect/local_observer.h"
 #include "core/inspect/passes.h"
 #include "core/inspect/probe.h"
 #include "core/inspect/trace_comparison.h"
 #include "core/run/forward.h"
 #include "core/run/session.h"
-#include "kernels/cpu/cpu_stream.h"
 #include "kernels/step_transfer.h"
 
 namespace lockstep {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Roundings that differ in order grow apart by chance: at one row of logits one of two honest paths
-// may be 13 times as far from truth as the other (SmolLM2 in bf16, one token), but both stay within
-// some 80 roundings of the logits' own spread. The last slack is for f32 models, whose floor is all
-// but nothing.
-constexpr double drift_ratio = 3;
-constexpr double drift_roundings = 128;
-constexpr double drift_slack = 1e-3;
-
-// The standard deviation of a row of logits.
-double spread(const Tensor& row) {
-    double sum = 0, squares = 0;
-    for (int64_t i = 0; i < row.numel(); ++i) {
-        const double value = row.as<float>()[i];
-        sum += value;
-        squares += value * value;
-    }
-    const auto count = static_cast<double>(row.numel());
-    return std::sqrt(std::max(0.0, squares / count - sum / count * (sum / count)));
-}
 
 // Keeps one step of the reference's pass, run by all.
 class StepKeeper final : public StepObserver {
@@ -87,7 +66,13 @@ class Run {
                                         result.passes.end(),
                                         [](const PassComparison& pass) { return pass.diverged(); });
         if (parted) return {};
-        LOCKSTEP_ASSIGN(const bool strange, drifts_beyond_rounding(tokens, forced, *own));
+        const auto last_layer = static_cast<int>(config_.num_hidden_layers);
+        const OwnLogits logits = [&](int pass, std::vector<Buffer>& buffers, Stream& stream) {
+            const Tensor& all = own->find(pass, last_layer, StepId::logits, "logits")->tensor;
+            return bring_to_host(all.rows(all.shape[0] - 1, 1), buffers, stream);
+        };
+        LOCKSTEP_ASSIGN(const bool strange,
+                        drifts_beyond_rounding(request_, tokens, forced, logits));
         result.drift_unexplained = result.drift_unexplained || strange;
         return {};
     }
@@ -123,11 +108,7 @@ class Run {
     }
 
     Result<std::unique_ptr<Session>> session() const {
-        LOCKSTEP_ASSIGN(std::unique_ptr<Session> made,
-                        Session::create(request_.model, device(), request_.threads, context_));
-        if (device().kind() == DeviceKind::cpu)
-            cpu_stream(made->stream()).stop_when(request_.cancel);
-        return made;
+        return comparison_session(request_, context_);
     }
 
     // What the reference says, greedily: the tokens that both paths are then fed.
@@ -195,37 +176,6 @@ class Run {
                 return logits.map([](const Tensor&) {});
             });
         return observer.enough() ? Status() : ran;
-    }
-
-    // At the logits, each path fed by itself: is the candidate much further from truth than the
-    // floor's path? A sum of roundings is as long for the one as for the other.
-    Result<bool> drifts_beyond_rounding(std::span<const int32_t> prompt,
-                                        std::span<const int32_t> forced,
-                                        const Probe& candidate) const {
-        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> exact, session());
-        LOCKSTEP_ASSIGN(const std::unique_ptr<Session> rounded, session());
-        const auto last_layer = static_cast<int>(config_.num_hidden_layers);
-        bool strange = false;
-        LOCKSTEP_TRY(for_each_pass(
-            *exact, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
-                LOCKSTEP_ASSIGN(const Tensor truth,
-                                Forward::run(*exact, request_.truth, batch, {request_.cancel}));
-                LOCKSTEP_ASSIGN(const Tensor floor,
-                                Forward::run(*rounded, request_.floor, batch, {request_.cancel}));
-                if (exact->tokens().size() < prompt.size()) return {};
-                const Tensor& all =
-                    candidate.find(pass, last_layer, StepId::logits, "logits")->tensor;
-                std::vector<Buffer> copies;
-                LOCKSTEP_ASSIGN(const Tensor last, bring_to_host(all.rows(all.shape[0] - 1, 1),
-                                                                 copies, exact->stream()));
-                const double own = compare_tensors(last, truth).rms;
-                const double by_chance = drift_roundings * unit_roundoff(request_.model->dtype) *
-                                         spread(truth.rows(truth.shape[0] - 1, 1));
-                strange = strange || !(own <= drift_ratio * compare_tensors(floor, truth).rms +
-                                                  by_chance + drift_slack);
-                return {};
-            }));
-        return strange;
     }
 
     const CompareRequest& request_;

@@ -83,8 +83,9 @@ struct Comparison {
     // Of the first divergence: its input in drift, and by how much it differs.
     InputState input = InputState::identical;
     ErrorFigures input_drift;
-    // Nothing is locally wrong, but at the logits the candidate is much further from truth than the
-    // reference is, each fed by itself: not rounding, but state (a cache row, a position).
+    // Nothing is locally wrong, but at the logits the candidate, fed by itself, is further from
+    // truth than honest rounding carries a path on this prompt (drift.h): not rounding, but state
+    // (a cache row, a position). Of a trace, where it has logits.
     bool drift_unexplained = false;
     // Of a trace: what it lacks and could not be judged, in words ("attn of layers 0-29, passes
     // 0-4").

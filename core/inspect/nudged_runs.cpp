@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inspect/nudged_runs.h"
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "core/base/random.h"
+#include "core/inspect/dense_runs.h"
 #include "core/inspect/verdict.h"
 
 namespace lockstep {
@@ -112,6 +115,59 @@ Result<SampleStep> run_nudged(const KernelPath& truth, const StepArgs& exact, DT
     LOCKSTEP_TRY(std::visit([&](auto& args) { return nudge(args, by, rounding); }, run.args));
     LOCKSTEP_TRY(run_step_from_host(truth, run.args, OnHost::activations, stream));
     return run;
+}
+
+namespace {
+
+// The outputs of a run to where those of the call lie, each element moved by a random share.
+Status store_moved(const StepArgs& run, const StepArgs& call, double share, Random& random,
+                   Stream& stream) {
+    const std::vector<NamedTensor> made = step_taps(run, false), wanted = step_taps(call, false);
+    for (size_t tap = 0; tap < made.size(); ++tap) {
+        std::vector<float> values(static_cast<size_t>(made[tap].tensor.numel()));
+        LOCKSTEP_TRY(for_each_dense_run(
+            made[tap].tensor, [&](int64_t offset, int64_t index, int64_t count) -> Status {
+                std::copy_n(made[tap].tensor.as<float>() + offset, count, values.data() + index);
+                return {};
+            }));
+        for (float& value : values)
+            value = static_cast<float>(value * (1 + share * (2 * random.uniform() - 1)));
+        const Tensor& to = wanted[tap].tensor;
+        LOCKSTEP_TRY(for_each_dense_run(to, [&](int64_t offset, int64_t index, int64_t count) {
+            return stream.device().copy_from_host(to.as<float>() + offset, values.data() + index,
+                                                  static_cast<size_t>(count) * sizeof(float),
+                                                  stream);
+        }));
+        LOCKSTEP_TRY(stream.synchronize());
+    }
+    return {};
+}
+
+}  // namespace
+
+KernelPath rounding_path(const KernelPath& truth, DType model_dtype, uint64_t seed) {
+    const auto exact = std::make_shared<const KernelPath>(truth);
+    const auto random = std::make_shared<Random>(seed);
+    const auto rounded = [&]<class Args>(StepFunction<Args>& step) {
+        step = [exact, random, model_dtype](const Args& args, Stream& stream) -> Status {
+            LOCKSTEP_ASSIGN(const SampleStep given, clone_step(StepArgs(args), DType::f32, stream));
+            LOCKSTEP_ASSIGN(const SampleStep run,
+                            run_nudged(*exact, given.args, model_dtype, random->next(), stream));
+            return store_moved(run.args, StepArgs(args), unit_roundoff(model_dtype), *random,
+                               stream);
+        };
+    };
+    KernelPath path = truth;
+    path.name = "honest rounding";
+    path.replayable = 0;
+    path.writes_unfused_outputs = 0;
+    rounded(path.qkv);
+    rounded(path.attention);
+    rounded(path.attn_output);
+    rounded(path.gate_up);
+    rounded(path.down);
+    rounded(path.logits);
+    return path;
 }
 
 }  // namespace lockstep

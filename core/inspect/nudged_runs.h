@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What honest rounding may make of a step: more samples of its noise than the reference's one.
+// What honest rounding may make of a step, and of a whole run: more samples of its noise than the
+// reference's one.
 // Internal to compare_paths().
 //
 // A path rounds on its way to a step's output: the normed row to the activations' dtype, each sum
@@ -19,5 +20,11 @@ namespace lockstep {
 // Call before the runs' weights leave the stream's device.
 Result<SampleStep> run_nudged(const KernelPath& truth, const StepArgs& exact, DType model_dtype,
                               uint64_t seed, Stream& stream);
+
+// An honest path of the model's dtype, one of many: truth whose steps are nudged so, and whose
+// outputs (but those of embed, which rounds nothing) are moved by a random share of one rounding of
+// model_dtype, as storing them would. Fed by itself it drifts as such a path may. seed: which of
+// them. Copies of the path share what their steps draw.
+KernelPath rounding_path(const KernelPath& truth, DType model_dtype, uint64_t seed);
 
 }  // namespace lockstep

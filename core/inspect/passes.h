@@ -8,7 +8,9 @@
 #include <span>
 #include <string>
 
+#include "core/inspect/comparison.h"
 #include "core/run/session.h"
+#include "kernels/cpu/cpu_stream.h"
 
 namespace lockstep {
 
@@ -28,6 +30,16 @@ inline Status check_length(const Model& model, size_t prompt_tokens, int decode_
                 "the prompt has " + std::to_string(prompt_tokens) + " tokens and " +
                     std::to_string(decode_steps) + " are to follow, but " + model.name +
                     " has a context of " + std::to_string(model.config.max_position_embeddings));
+}
+
+// A session of the request's model that a step of ours ends in when the request is cancelled.
+inline Result<std::unique_ptr<Session>> comparison_session(const CompareRequest& request,
+                                                           int64_t context) {
+    Device& device = device_of(*request.model);
+    LOCKSTEP_ASSIGN(std::unique_ptr<Session> made,
+                    Session::create(request.model, device, request.threads, context));
+    if (device.kind() == DeviceKind::cpu) cpu_stream(made->stream()).stop_when(request.cancel);
+    return made;
 }
 
 // The largest of the last row; logits f32 [rows, V].

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/inspect/drift.h"
 #include "core/inspect/local_observer.h"
 #include "core/inspect/missing_taps.h"
 #include "core/inspect/passes.h"
@@ -11,7 +12,6 @@
 #include "core/inspect/trace.h"
 #include "core/inspect/trace_steps.h"
 #include "core/run/forward.h"
-#include "kernels/cpu/cpu_stream.h"
 
 namespace lockstep {
 namespace {
@@ -170,11 +170,25 @@ Result<Feed> make_feed(const CompareRequest& request) {
     const StoredTensor* const logits = trace.find(0, trace_logits, StepId::logits, "logits");
     feed.all_logits =
         logits && logits->shape[0] == rows && keeps_all_logits(request.model->config, rows);
-    Device& device = device_of(*request.model);
-    LOCKSTEP_ASSIGN(feed.session, Session::create(request.model, device, request.threads,
-                                                  rows + static_cast<int64_t>(feed.forced.size())));
-    cpu_stream(feed.session->stream()).stop_when(request.cancel);
+    LOCKSTEP_ASSIGN(feed.session,
+                    comparison_session(request, rows + static_cast<int64_t>(feed.forced.size())));
     return feed;
+}
+
+// What the trace says at the end of each pass, against how far honest rounding carries a path.
+Result<bool> trace_drifts(const CompareRequest& request, const Feed& feed) {
+    return drifts_beyond_rounding(
+        request, feed.prompt, feed.forced,
+        [&](int pass, std::vector<Buffer>& buffers, Stream&) -> Result<Tensor> {
+            const StoredTensor* const logits =
+                request.trace->find(pass, trace_logits, StepId::logits, "logits");
+            if (!logits) return Tensor();
+            Buffer buffer;
+            LOCKSTEP_ASSIGN(const Tensor last,
+                            Trace::rows(*logits, logits->shape[0] - 1, 1, buffer));
+            buffers.push_back(std::move(buffer));
+            return last;
+        });
 }
 
 bool judged_something(const Comparison& comparison) {
@@ -226,6 +240,9 @@ Result<Comparison> compare_trace(const CompareRequest& request,
                                                      ": none of its tensors can be judged");
     }
     find_first_divergence(result);
+    if (!result.first) {
+        LOCKSTEP_ASSIGN(result.drift_unexplained, trace_drifts(request, feed));
+    }
     result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     return result;
 }

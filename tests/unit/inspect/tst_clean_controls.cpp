@@ -9,6 +9,7 @@
 #include "core/inspect/self_test_tasks.h"
 #include "core/model/model_loader.h"
 #include "tests/support/models.h"
+#include "tests/support/state_faults.h"
 
 using namespace lockstep;
 
@@ -87,6 +88,29 @@ class TestCleanControls : public QObject {
             QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
             QCOMPARE(said(*result), std::string("match"));
         }
+    }
+
+    void a_fault_of_state_is_no_rounding_data() {
+        QTest::addColumn<QString>("fault");
+        QTest::addColumn<DType>("dtype");
+        for (const char* fault : {"cache row overwritten", "position"}) {
+            QTest::addRow("%s, bf16", fault) << fault << DType::bf16;
+            QTest::addRow("%s, fp16", fault) << fault << DType::f16;
+        }
+    }
+    void a_fault_of_state_is_no_rounding() {
+        QFETCH(QString, fault);
+        QFETCH(DType, dtype);
+        CompareRequest request = request_of(dtype);
+        request.prompts = {request.model->tokenizer->encode(prompts[2], {})};
+        request.decode_steps = 1;
+        const auto layers = static_cast<int>(request.model->config.num_hidden_layers);
+        request.candidate = fault == "position"
+                                ? test::with_wrong_position(path("fused"), layers)
+                                : test::with_overwritten_row(path("fused"), layers / 2);
+        const auto result = compare_paths(request);
+        QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
+        QCOMPARE(said(*result), std::string("drift unexplained"));
     }
 
     // The second opinion is not deaf: the smallest faults of the catalogue, in a late layer.

@@ -6,6 +6,7 @@
 
 #include "core/inspect/comparison.h"
 #include "core/inspect/fault.h"
+#include "tests/support/state_faults.h"
 #include "tests/support/tiny_model.h"
 
 using namespace lockstep;
@@ -239,6 +240,30 @@ class TestComparison : public QObject {
         QVERIFY(result.has_value());
         QCOMPARE(place(*result), std::string("match"));
         QVERIFY(result->drift_unexplained);
+    }
+
+    // Every step is right on whatever it is given; what is wrong is what the run hands on.
+    void a_fault_of_state_is_said_to_be_drift_data() {
+        QTest::addColumn<QString>("fault");
+        QTest::addColumn<DType>("dtype");
+        for (const DType dtype : {DType::bf16, DType::f16, DType::f32}) {
+            for (const char* fault : {"cache row overwritten", "position", "none"})
+                QTest::addRow("%s, %s", fault, std::string(dtype_info(dtype).name).c_str())
+                    << fault << dtype;
+        }
+    }
+    void a_fault_of_state_is_said_to_be_drift() {
+        QFETCH(QString, fault);
+        QFETCH(DType, dtype);
+        const auto model = make_tiny_model(biased_recipe(), dtype);
+        KernelPath own = path("fused");
+        if (fault == "cache row overwritten") own = with_overwritten_row(own, 0);
+        if (fault == "position")
+            own = with_wrong_position(own, static_cast<int>(model->config.num_hidden_layers));
+        const auto result = compare_paths(request_of(model, own, {9}, 2));
+        QVERIFY(result.has_value());
+        QCOMPARE(place(*result), std::string("match"));
+        QCOMPARE(result->drift_unexplained, fault != "none");
     }
 
     void a_divergence_can_be_reopened() {
