@@ -17,14 +17,14 @@ namespace {
 constexpr const char* default_model = "smollm2-135m-instruct";
 
 // The random ones, the default model and $LOCKSTEP_QWEN2 where they are; with --model those named.
-Result<std::vector<SelfTestSubject>> subjects_of(const Options& options) {
-    const std::vector<SelfTestSubject> tiny = tiny_subjects();
+Result<std::vector<SelfTestSubject>> subjects_of(const Options& options, Device& device) {
+    const std::vector<SelfTestSubject> tiny = tiny_subjects(device);
     if (!options.has("model")) {
         std::vector<SelfTestSubject> all;
-        if (auto file = resolve_model(default_model)) all.push_back(file_subject(*file));
+        if (auto file = resolve_model(default_model)) all.push_back(file_subject(*file, device));
         all.insert(all.end(), tiny.begin(), tiny.end());
         const char* const qwen2 = std::getenv("LOCKSTEP_QWEN2");  // NOLINT(concurrency-mt-unsafe)
-        if (qwen2) all.push_back(file_subject(qwen2));
+        if (qwen2) all.push_back(file_subject(qwen2, device));
         return all;
     }
     std::vector<SelfTestSubject> chosen;
@@ -36,7 +36,7 @@ Result<std::vector<SelfTestSubject>> subjects_of(const Options& options) {
             continue;
         }
         LOCKSTEP_ASSIGN(const std::filesystem::path file, resolve_model(name));
-        chosen.push_back(file_subject(file));
+        chosen.push_back(file_subject(file, device));
     }
     return chosen;
 }
@@ -45,8 +45,9 @@ Result<std::vector<SelfTestSubject>> subjects_of(const Options& options) {
 
 Result<int> self_test(const Options& options) {
     SelfTestRequest request;
+    LOCKSTEP_ASSIGN(Device* const device, device_option(options));
     const std::string name = options.text("candidate", "fused");
-    const KernelPath* const path = find_kernel_path(DeviceKind::cpu, name);
+    const KernelPath* const path = find_kernel_path(device->kind(), name);
     if (!path) {
         return fail(ErrorKind::invalid_argument, "--self-test plants its faults in one of " +
                                                      known_paths() + ", not \"" + name + "\"");
@@ -59,7 +60,7 @@ Result<int> self_test(const Options& options) {
     if (!request.faults.empty()) request.controls = 0;
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
     request.threads = settings.threads;
-    LOCKSTEP_ASSIGN(request.subjects, subjects_of(options));
+    LOCKSTEP_ASSIGN(request.subjects, subjects_of(options, *device));
     const bool watched = isatty(STDERR_FILENO);
     request.progress = [&](const CompareProgress& progress) {
         if (watched)

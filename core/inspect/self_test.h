@@ -16,7 +16,7 @@
 
 namespace lockstep {
 
-// A model that faults are planted in.
+// A model that faults are planted in, on the device whose paths are tested.
 struct SelfTestSubject {
     std::string name;
     // The same model in another dtype; `seed` is that of a random model's weights, a file has one.
@@ -25,8 +25,8 @@ struct SelfTestSubject {
 };
 // "tiny-qwen2": random, bias, 7 heads to each key head; "tiny-llama": random, odd sizes. Both have
 // a head of their own and rope_scaling or grouped heads, so that every fault can show in one.
-std::vector<SelfTestSubject> tiny_subjects();
-SelfTestSubject file_subject(const std::filesystem::path& file);
+std::vector<SelfTestSubject> tiny_subjects(Device& device = cpu_device());
+SelfTestSubject file_subject(const std::filesystem::path& file, Device& device = cpu_device());
 
 enum class SelfTestOutcome {
     found,        // the first divergence is the planted one
@@ -61,7 +61,7 @@ struct SelfTestCell {
 struct SelfTestControls {
     int comparisons = 0;  // of an honest path, one prompt each
     struct Alarm {
-        std::string what;  // model, dtype, seed, threads, prompt length
+        std::string what;  // model, dtype, seed, prompt, its length, threads
         std::string said;
     };
     std::vector<Alarm> alarms;  // called diverged, or drifting without an explanation
@@ -86,7 +86,7 @@ SelfTestTotals totals_of(const std::vector<SelfTestCell>& cells);
 
 struct SelfTestRequest {
     std::vector<SelfTestSubject> subjects;
-    KernelPath candidate;                 // that faults are planted in
+    KernelPath candidate;                 // that faults are planted in; of the subjects' device
     std::vector<std::string> faults;      // of the catalogue; empty: all
     std::vector<int> thirds = {0, 1, 2};  // first, middle and last layer
     int threads = 0;      // of the self-test: cells and controls at a time; 0: one per core

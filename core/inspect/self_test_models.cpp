@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inspect/self_test.h"
+#include "core/model/model_copy.h"
 #include "core/model/model_loader.h"
 #include "core/model/random_model.h"
 
@@ -47,30 +48,35 @@ ModelConfig tiny_llama() {
     return config;
 }
 
-SelfTestSubject random_subject(const std::string& name, const ModelConfig& config) {
+SelfTestSubject random_subject(const std::string& name, const ModelConfig& config, Device& device) {
     SelfTestSubject subject;
     subject.name = name;
     subject.random = true;
-    subject.load = [name, config](DType dtype,
-                                  uint64_t seed) -> Result<std::shared_ptr<const Model>> {
+    subject.load = [name, config, on = &device](
+                       DType dtype, uint64_t seed) -> Result<std::shared_ptr<const Model>> {
         LOCKSTEP_ASSIGN(std::shared_ptr<const Model> model,
                         make_random_model({name, seed, config}, dtype));
-        return model;
+        if (on->kind() == DeviceKind::cpu) return model;
+        LOCKSTEP_ASSIGN(std::shared_ptr<const Model> copy, copy_model(*model, *on));
+        return copy;
     };
     return subject;
 }
 
 }  // namespace
 
-std::vector<SelfTestSubject> tiny_subjects() {
-    return {random_subject("tiny-qwen2", tiny_qwen2()), random_subject("tiny-llama", tiny_llama())};
+std::vector<SelfTestSubject> tiny_subjects(Device& device) {
+    return {random_subject("tiny-qwen2", tiny_qwen2(), device),
+            random_subject("tiny-llama", tiny_llama(), device)};
 }
 
-SelfTestSubject file_subject(const std::filesystem::path& file) {
+SelfTestSubject file_subject(const std::filesystem::path& file, Device& device) {
     SelfTestSubject subject;
     subject.name = file.stem().string();
-    subject.load = [file](DType dtype, uint64_t) -> Result<std::shared_ptr<const Model>> {
+    subject.load = [file, on = &device](DType dtype,
+                                        uint64_t) -> Result<std::shared_ptr<const Model>> {
         LoadOptions options;
+        options.device = on;
         options.dtype = dtype;
         LOCKSTEP_ASSIGN(std::shared_ptr<const Model> model, load_model(file, options));
         return model;

@@ -34,8 +34,9 @@ Result<Comparison> short_check(const ShortCheckRequest& request) {
     if (compare.prompts.empty())
         return fail(ErrorKind::unsupported, "the model's context is too short to check a path");
     compare.candidate = request.candidate;
-    compare.reference = compare.floor = *find_kernel_path(DeviceKind::cpu, "reference");
-    compare.truth = *find_kernel_path(DeviceKind::cpu, "truth");
+    const DeviceKind device = device_of(*request.model).kind();
+    compare.reference = compare.floor = *find_kernel_path(device, "reference");
+    compare.truth = *find_kernel_path(device, "truth");
     compare.progress = request.progress;
     return compare_paths(compare);
 }

@@ -10,7 +10,7 @@ namespace lockstep {
 
 struct ShortCheckRequest {
     std::shared_ptr<const Model> model;
-    KernelPath candidate;
+    KernelPath candidate;  // of the device that the model lies on
     int threads = 0;
     std::function<bool(const CompareProgress&)> progress;  // false cancels
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/inspect/tap_comparison.h"
+#include "kernels/step_transfer.h"
 
 namespace lockstep {
 namespace {
@@ -98,10 +99,9 @@ Result<SampleStep> TraceSteps::run_side(Side& side, StepArgs args, Stream& strea
     LOCKSTEP_TRY(give_inputs(side, args, memory));
     LOCKSTEP_ASSIGN(SampleStep run,
                     inputs_for(*side.path, args, request_.model->dtype, request_.cancel));
-    if (Status ran = run_step(*side.path, run.args, stream); !ran)
+    if (Status ran = run_step_from_host(*side.path, run.args, OnHost::activations, stream); !ran)
         return within("path " + side.path->name + ", step " + std::string(step_name(step_id(args))),
                       std::move(ran).error());
-    LOCKSTEP_TRY(stream.synchronize());
     if (const auto* const qkv = std::get_if<QkvArgs>(&run.args))
         LOCKSTEP_TRY(keep_cache_rows(side, *qkv));
     LOCKSTEP_TRY(keep_output(side, run.args));
