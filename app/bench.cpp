@@ -227,17 +227,16 @@ Status bench(const Options& options) {
     LOCKSTEP_ASSIGN(const int64_t prompt_tokens, options.integer("prompt-tokens", 512, 1, 1 << 24));
     LOCKSTEP_ASSIGN(const int64_t tokens, options.integer("tokens", 128, 1, 1 << 24));
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
-    std::optional<UserKernel> own;  // in this process: that is what is measured
-    if (const auto user = user_kernel_name(options.text("path"))) {
-        LOCKSTEP_ASSIGN(own, open_user_kernel_in_process(user->file, user->base));
-    } else if (options.has("path")) {
-        LOCKSTEP_TRY(path_option(options, ""));
-    }
     LoadOptions load;
     LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));
     LOCKSTEP_ASSIGN(load.device, device_option(options));
-    if (own && load.device->kind() != DeviceKind::cpu)
-        return fail(ErrorKind::unsupported, "a user's kernels run on the CPU in this version");
+    std::optional<UserKernel> own;  // in this process: that is what is measured
+    if (const auto user = user_kernel_name(options.text("path"))) {
+        LOCKSTEP_ASSIGN(own,
+                        open_user_kernel_in_process(user->file, user->base, load.device->kind()));
+    } else if (options.has("path")) {
+        LOCKSTEP_TRY(path_option(options, ""));
+    }
     load.context = prompt_tokens + tokens + 2;
     LOCKSTEP_ASSIGN(const std::shared_ptr<const Model> model, open_model(options, load));
     Device& device = *load.device;

@@ -37,6 +37,7 @@ Status use_path(Engine& engine, const std::string& text, bool unchecked) {
     if (!name) return engine.set_path(PathChoice(text));
     IsolationOptions isolation;
     isolation.on_output = kernel_output_to_stderr();
+    isolation.device = device_of(*engine.model()).kind();
     LOCKSTEP_ASSIGN(const UserKernel kernel,
                     open_user_kernel_isolated(name->file, name->base, isolation));
     if (!unchecked) return use_checked(engine, kernel);

@@ -43,12 +43,16 @@ function(lockstep_test name)
 endfunction()
 
 # lockstep_user_kernel(NAME SOURCE file [DEFINITIONS def...])
-# A shared object as a user would build one: nothing of ours but lockstep_kernel.h, no sanitizer.
+# A shared object as a user would build one, for a GPU where the file is a .cu: nothing of ours but
+# lockstep_kernel.h, no sanitizer.
 function(lockstep_user_kernel name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "SOURCE" "DEFINITIONS")
     add_library(${name} MODULE ${arg_SOURCE})
-    set_target_properties(${name} PROPERTIES PREFIX "" CXX_STANDARD 17)
+    set_target_properties(${name} PROPERTIES PREFIX "" CXX_STANDARD 17 CUDA_STANDARD 17
+        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/kernels/user)
     target_compile_definitions(${name} PRIVATE ${arg_DEFINITIONS})
-    target_compile_options(${name} PRIVATE -O2 -Wall -Wextra -Werror)
+    target_compile_options(${name} PRIVATE
+        $<$<COMPILE_LANGUAGE:CXX>:-O2 -Wall -Wextra -Werror>
+        $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall -Werror=all-warnings>)
 endfunction()

@@ -3,6 +3,7 @@
 #include "kernels/bandwidth.h"
 #include "kernels/gpu_info.h"
 #include "kernels/kernel_path.h"
+#include "kernels/user/user_gpu.h"
 
 namespace lockstep {
 
@@ -20,6 +21,26 @@ Result<double> measure_cuda_bandwidth(Stream&, int) {
 
 std::vector<KernelPath> make_cuda_paths() {
     return {};
+}
+
+Result<void*> native_stream(Stream&) {
+    return fail(ErrorKind::unsupported, "this program was built without CUDA");
+}
+
+int device_index(const Device&) {
+    return 0;
+}
+
+Status wait_for_kernel(Stream&) {
+    return fail(ErrorKind::unsupported, "this program was built without CUDA");
+}
+
+Result<std::vector<uint64_t>> fingerprints(std::span<const DeviceBytes>, Stream&) {
+    return fail(ErrorKind::unsupported, "this program was built without CUDA");
+}
+
+Result<std::unique_ptr<GuardedMemory>> reserve_guarded_memory(uint64_t, Device&) {
+    return fail(ErrorKind::unsupported, "this program was built without CUDA");
 }
 
 }  // namespace lockstep

@@ -30,12 +30,10 @@ Result<Candidate> open_trace(const CandidateSpec& spec, const std::string& file)
 
 Result<Candidate> open_path(const CandidateSpec& spec, DeviceKind device) {
     if (const auto user = user_kernel_name(spec.text)) {
-        if (device != DeviceKind::cpu) {
-            return fail(ErrorKind::unsupported,
-                        spec.text + ": a user's kernels run on the CPU in this version");
-        }
+        IsolationOptions isolation = spec.isolation;
+        isolation.device = device;
         LOCKSTEP_ASSIGN(UserKernel kernel,
-                        open_user_kernel_isolated(user->file, user->base, spec.isolation));
+                        open_user_kernel_isolated(user->file, user->base, isolation));
         Candidate candidate{kernel.path.name, kernel.path};
         candidate.user_kernel = std::move(kernel);
         return candidate;

@@ -12,8 +12,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <thread>
 
+#include "kernels/user/child_gpu.h"
 #include "kernels/user/child_protocol.h"
 #include "kernels/user/crash_handler.h"
 #include "kernels/user/kernel_library.h"
@@ -83,6 +85,7 @@ class Child {
         library_ = std::move(*library);
         reply.kind = ReplyKind::loaded;
         reply.steps = library_.steps_mask();
+        reply.device = static_cast<uint32_t>(library_.device);
         reply.unfused_outputs = library_.unfused_outputs;
         return reply;
     }
@@ -94,12 +97,42 @@ class Child {
             say(reply, "could not be given its operands: " + std::string(std::strerror(errno)));
             return reply;
         }
-        const Status ran =
-            call_kernel(library_, static_cast<StepId>(message.call.step), message.call.args.data());
+        if (message.call.context().device == LOCKSTEP_CUDA) {
+            call_on_gpu(message, reply);
+            std::fflush(stdout);
+            return reply;
+        }
+        const Status ran = call_library(message);
         std::fflush(stdout);
         reply.kind = ran ? ReplyKind::done : ReplyKind::failed;
         if (!ran) say(reply, ran.error().message);
         return reply;
+    }
+
+    Status call_library(const CallMessage& message) const {
+        return call_kernel(library_, static_cast<StepId>(message.call.step),
+                           message.call.args.data());
+    }
+
+    void call_on_gpu(CallMessage& message, ReplyMessage& reply) {
+        reply.kind = ReplyKind::lost;
+        if (const Status given = give_on_gpu(message); !given)
+            return say(reply, "could not be given its operands: " + given.error().message);
+        const Status ran = call_library(message);
+        if (const Status taken = gpu_->take(message, activations_.base()); !taken)
+            return say(reply, taken.error().message);
+        const Result<int> changed = gpu_->changed_operand(message);
+        if (!changed) return say(reply, changed.error().message);
+        reply.kind = ran && *changed < 0 ? ReplyKind::done : ReplyKind::failed;
+        reply.changed_operand = ran ? *changed : -1;
+        if (!ran) say(reply, ran.error().message);
+    }
+
+    Status give_on_gpu(CallMessage& message) {
+        if (!gpu_) {
+            LOCKSTEP_ASSIGN(gpu_, ChildGpu::create(message.call.context().device_index));
+        }
+        return gpu_->give(message, activations_.base(), weights_.base());
     }
 
     bool open_operands(CallMessage& message) {
@@ -142,6 +175,7 @@ class Child {
     }
 
     KernelLibrary library_;
+    std::unique_ptr<ChildGpu> gpu_;  // made by the first call
     MappedRegion activations_{child_activations}, weights_{child_weights};
     WatchedMemory watched_;
 };

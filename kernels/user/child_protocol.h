@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the program and the child process that runs a user's kernel say to each other: one message
 // each way per call, over a socket that keeps messages whole. Numbers only; tensors lie in two
-// memory files that both have mapped.
+// memory files that both have mapped. A kernel for a GPU is given copies that the child makes
+// there, at the same offsets of two ranges of the GPU's addresses.
 #pragma once
 
 #include <array>
@@ -28,6 +29,8 @@ enum class Access : uint32_t { unknown, read, write };
 struct OperandPlace {
     Region region = Region::none;  // none: the call has no such tensor
     uint32_t writable = 0;
+    uint32_t fresh = 0;  // of a weight: its bytes are other ones than at the last call
+    uint32_t reserved = 0;
     uint64_t data = 0, bytes = 0;             // its first element; to the end of its last
     uint64_t first_page = 0, page_bytes = 0;  // what is opened for it
 };
@@ -41,13 +44,16 @@ struct CallMessage {
     AbiCall call;  // tensors' data is filled in by the child
 };
 
-enum class ReplyKind : uint32_t { loaded, refused, done, failed };
+// lost: failed, and the process can do nothing more (its GPU is gone).
+enum class ReplyKind : uint32_t { loaded, refused, done, failed, lost };
 
 struct ReplyMessage {
     uint64_t sequence = 0;  // of the call; 0 after loading
     ReplyKind kind = ReplyKind::failed;
     uint32_t error_kind = 0;                  // ErrorKind, of `refused`
     uint32_t steps = 0, unfused_outputs = 0;  // of `loaded`: bit s for step s
+    uint32_t device = 0;                      // of `loaded`: DeviceKind
+    int32_t changed_operand = -1;             // of `failed`: by number, one that it may only read
     std::array<char, 2048> text{};            // ends with a zero: what went wrong
 };
 

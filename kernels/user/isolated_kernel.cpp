@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/cpu_stream.h"
 #include "kernels/user/kernel_library.h"
+#include "kernels/user/user_gpu.h"
 
 namespace lockstep {
 namespace {
@@ -16,9 +17,14 @@ namespace {
 constexpr auto last_error_kind = static_cast<uint32_t>(ErrorKind::internal);
 // What any kernel makes: a plain loop over bf16 in one thread makes several hundred million.
 constexpr int64_t slowest_flops_per_second = 100'000'000;
+// And on a GPU, one thread to an output.
+constexpr int64_t slowest_gpu_flops_per_second = 10'000'000'000;
 
-std::chrono::milliseconds limit_of(const StepArgs& args, std::chrono::milliseconds least) {
-    return least + std::chrono::milliseconds(step_flops(args) / (slowest_flops_per_second / 1000));
+std::chrono::milliseconds limit_of(const StepArgs& args, DeviceKind device,
+                                   std::chrono::milliseconds least) {
+    const int64_t slowest =
+        device == DeviceKind::cpu ? slowest_flops_per_second : slowest_gpu_flops_per_second;
+    return least + std::chrono::milliseconds(step_flops(args) / (slowest / 1000));
 }
 
 // "lockstep_qkv on hidden bf16[5, 576] at position 0": what a message begins with. The layer is
@@ -119,6 +125,7 @@ Status IsolatedKernel::start() {
     }
     steps_ = reply.steps;
     unfused_outputs_ = reply.unfused_outputs;
+    device_ = static_cast<DeviceKind>(reply.device);
     return {};
 }
 
@@ -126,13 +133,15 @@ std::byte* IsolatedKernel::region_of(const OperandPlace& place) const {
     return place.region == Region::weights ? weights_->memory().data() : activations_.data();
 }
 
-Status IsolatedKernel::place(std::vector<Operand>& operands, CallMessage& message) {
+Status IsolatedKernel::place(std::vector<Operand>& operands, CallMessage& message, Stream& stream) {
     bool forgot = false;
-    LOCKSTEP_TRY(weights_->place(operands, forgot));
-    Places places;
+    LOCKSTEP_TRY(weights_->place(operands, forgot, stream));
+    Places places = device_ == DeviceKind::cpu
+                        ? Places()
+                        : Places(GuardedMemory::granule, GuardedMemory::granule);
     for (Operand& operand : operands) {
         if (is_weight(operand.role) || !operand.tensor.defined()) continue;
-        operand.place = places.add(Region::activations, operand.tensor, operand.is_written());
+        operand.place = places.add(Region::activations, operand, operand.is_written());
     }
     LOCKSTEP_TRY(activations_.grow(places.end()));
     for (const Operand& operand : operands) {
@@ -156,17 +165,28 @@ Status IsolatedKernel::call(const StepArgs& args, Stream& stream) {
 
     const int step = static_cast<int>(step_id(args));
     const bool unfused = (unfused_outputs_ >> step) & 1;
-    const int threads = cpu_stream(stream).pool().threads();
     CallMessage message;
     message.sequence = ++sequence_;
-    message.call = std::visit([&](const auto& a) { return to_abi(a, threads, unfused); }, args);
+    message.call = abi_call(args, stream, unfused);
     std::vector<Operand> operands = operands_of(args, unfused);
-    LOCKSTEP_TRY(place(operands, message));
-    Status done = exchange(message, operands, limit_of(args, options_.call_limit));
-    if (done) done = take_results(operands);
+    std::vector<Buffer> copies;
+    if (device_ != DeviceKind::cpu) LOCKSTEP_TRY(bring_operands(operands, copies, stream));
+    LOCKSTEP_TRY(place(operands, message, stream));
+    Status done = exchange(message, operands, limit_of(args, device_, options_.call_limit));
+    if (done) done = take_results(operands, stream);
     if (!done) return within(text, std::move(done).error());
     last_call_ = text + " in layer " + std::to_string(step_context(args).layer);
     return {};
+}
+
+AbiCall IsolatedKernel::abi_call(const StepArgs& args, Stream& stream, bool unfused) const {
+    const bool cpu = device_ == DeviceKind::cpu;
+    const int threads = cpu ? cpu_stream(stream).pool().threads() : 1;
+    AbiCall call = std::visit([&](const auto& a) { return to_abi(a, threads, unfused); }, args);
+    if (cpu) return call;
+    call.context().device = LOCKSTEP_CUDA;
+    call.context().device_index = device_index(stream.device());
+    return call;
 }
 
 Status IsolatedKernel::exchange(const CallMessage& message, const std::vector<Operand>& operands,
@@ -184,19 +204,29 @@ Status IsolatedKernel::exchange(const CallMessage& message, const std::vector<Op
         return fail(ErrorKind::internal, text);
     }
     if (reply.kind == ReplyKind::done) return {};
-    return fail(ErrorKind::internal, with_last_line(reply.text.data()));
+    std::string text = reply.text.data();
+    const auto changed = static_cast<size_t>(reply.changed_operand);
+    if (reply.changed_operand >= 0 && changed < operands.size()) {
+        text = "wrote to " + std::string(operands[changed].name) + " " +
+               operands[changed].tensor.description() + ", which it may only read";
+    }
+    text = with_last_line(std::move(text));
+    if (reply.kind == ReplyKind::lost) child_.reset();
+    return fail(ErrorKind::internal, text);
 }
 
-Status IsolatedKernel::take_results(const std::vector<Operand>& operands) {
+Status IsolatedKernel::take_results(const std::vector<Operand>& operands, Stream& stream) {
     for (const Operand& operand : operands) {
         if (operand.place.region != Region::activations) continue;
         const std::string stray = stray_write(operand, activations_.data());
         if (!stray.empty()) return fail(ErrorKind::internal, with_last_line(stray));
     }
     for (const Operand& operand : operands) {
-        if (operand.place.region == Region::activations) take_back(operand, activations_.data());
+        if (operand.place.region != Region::activations || !operand.is_written()) continue;
+        take_back(operand, activations_.data());
+        if (operand.on_device) LOCKSTEP_TRY(return_written(operand, stream));
     }
-    return {};
+    return stream.synchronize();
 }
 
 tl::unexpected<Error> IsolatedKernel::cancelled() {

@@ -25,6 +25,7 @@ class IsolatedKernel {
 
     uint32_t steps() const { return steps_; }  // bit s: step s is exported
     uint32_t unfused_outputs() const { return unfused_outputs_; }
+    DeviceKind device() const { return device_; }
 
     // From any thread; one at a time. After a fault the next call starts a new process.
     Status call(const StepArgs& args, Stream& stream);
@@ -34,10 +35,11 @@ class IsolatedKernel {
         : file_(std::move(file)), options_(std::move(options)) {}
 
     Status start();
-    Status place(std::vector<Operand>& operands, CallMessage& message);
+    AbiCall abi_call(const StepArgs& args, Stream& stream, bool unfused) const;
+    Status place(std::vector<Operand>& operands, CallMessage& message, Stream& stream);
     Status exchange(const CallMessage& message, const std::vector<Operand>& operands,
                     std::chrono::milliseconds limit);
-    Status take_results(const std::vector<Operand>& operands);
+    Status take_results(const std::vector<Operand>& operands, Stream& stream);
     std::byte* region_of(const OperandPlace& place) const;
     // Ends the process. operands: of the call it was in; none where it was in none.
     tl::unexpected<Error> ended(const std::vector<Operand>& operands);
@@ -49,6 +51,7 @@ class IsolatedKernel {
     std::shared_ptr<const KernelFile> file_;
     IsolationOptions options_;
     uint32_t steps_ = 0, unfused_outputs_ = 0;
+    DeviceKind device_ = DeviceKind::cpu;
 
     std::mutex mutex_;
     SharedMemory report_, activations_;

@@ -51,7 +51,8 @@ Status check_version(void* handle) {
                     "it does not say which version it was built for (lockstep_abi_version): "
                     "include lockstep_kernel.h");
     }
-    if (const int number = version(); number != LOCKSTEP_ABI_VERSION) {
+    // Version 2 added kernels for GPUs; what version 1 has is the same in it.
+    if (const int number = version(); number < 1 || number > LOCKSTEP_ABI_VERSION) {
         return fail(ErrorKind::unsupported, "built for version " + std::to_string(number) +
                                                 " of lockstep_kernel.h, but this is version " +
                                                 std::to_string(LOCKSTEP_ABI_VERSION) +
@@ -60,11 +61,13 @@ Status check_version(void* handle) {
     return {};
 }
 
-Status check_device(void* handle) {
+Result<DeviceKind> device_of(void* handle) {
     const auto device = symbol<int()>(handle, "lockstep_device");
-    if (!device || device() == LOCKSTEP_CPU) return {};
-    return fail(ErrorKind::unsupported,
-                "it is for a GPU; kernels that a user brings run on the CPU");
+    const int number = device ? device() : LOCKSTEP_CPU;
+    if (number == LOCKSTEP_CPU) return DeviceKind::cpu;
+    if (number == LOCKSTEP_CUDA) return DeviceKind::cuda;
+    return fail(ErrorKind::invalid_file, "lockstep_device() returned " + std::to_string(number) +
+                                             ": it returns LOCKSTEP_CPU or LOCKSTEP_CUDA");
 }
 
 Result<KernelLibrary> load(int fd) {
@@ -79,8 +82,8 @@ Result<KernelLibrary> load(int fd) {
         return fail(ErrorKind::invalid_file, loader_complaint(file));
     }
     LOCKSTEP_TRY(check_version(handle));
-    LOCKSTEP_TRY(check_device(handle));
     KernelLibrary library;
+    LOCKSTEP_ASSIGN(library.device, device_of(handle));
     for (int step = 0; step < step_count; ++step) {
         const std::string name = kernel_function(static_cast<StepId>(step));
         library.steps[static_cast<size_t>(step)] = dlsym(handle, name.c_str());
@@ -93,6 +96,10 @@ Result<KernelLibrary> load(int fd) {
     library.error_message = symbol<const char*(int)>(handle, "lockstep_error_message");
     if (const auto unfused = symbol<uint32_t()>(handle, "lockstep_unfused_outputs"))
         library.unfused_outputs = unfused() & library.steps_mask();
+    if (const auto replayable = symbol<uint32_t()>(handle, "lockstep_replayable"))
+        library.replayable = replayable() & library.steps_mask();
+    if (library.device == DeviceKind::cuda)
+        library.cuda_error = symbol<const char*()>(handle, "lockstep_cuda_error");
     return library;
 }
 
@@ -178,8 +185,12 @@ Status call_kernel(const KernelLibrary& library, StepId step, const void* args) 
     const KeepFloatingPoint keep;
     try {
         const int error = call(step, function, args);
-        if (error == 0) return {};
-        return failed(in_words(library, error));
+        // Asked in any case: a complaint is not to be the next call's.
+        const char* const complaint = library.cuda_error ? library.cuda_error() : nullptr;
+        const std::string cuda =
+            complaint ? "the CUDA runtime says \"" + one_line(complaint) + "\"" : "";
+        if (error == 0) return complaint ? failed(cuda) : Status();
+        return failed(in_words(library, error) + (complaint ? "; " + cuda : ""));
     } catch (const std::exception& exception) {
         return failed("threw an exception: " + one_line(exception.what()));
     } catch (...) {

@@ -5,6 +5,11 @@
  *     g++ -O2 -shared -fPIC -o my_kernel.so my_kernel.cpp
  *     lockstep compare --model M --candidate ./my_kernel.so
  *
+ * or, where lockstep_device() returns LOCKSTEP_CUDA, for a GPU:
+ *
+ *     nvcc -O2 -arch=native -shared -Xcompiler -fPIC -o my_kernel.so my_kernel.cu
+ *     lockstep compare --device cuda --model M --candidate ./my_kernel.so
+ *
  * The steps that you define replace those of a path of Lockstep's; the others stay as they are.
  * Each function returns 0, or a number of yours that says what went wrong (see
  * lockstep_error_message).
@@ -20,9 +25,17 @@
  *    returning non-zero, never by exit() or abort().
  *  - Write every element of the outputs, and nothing else: no input, no weight, no byte before,
  *    after or between the rows of an output.
- *  - Pointers are good during the call. Keep nothing that goes by an address: the next call may find
- *    other numbers there.
- *  - Nothing is aligned beyond the size of its elements: a call may be given rows of a larger tensor.
+ *  - Pointers are good during the call. Keep nothing that goes by an address: the next call may
+ * find other numbers there.
+ *  - Nothing is aligned beyond the size of its elements: a call may be given rows of a larger
+ * tensor.
+ *
+ * On a GPU, too:
+ *  - Every tensor's data is the GPU's memory, the host must not touch it. Launch on context.stream,
+ *    and on no other stream unless you make that one wait for it and it for that one.
+ *  - Return when all is queued; do not wait. What CUDA complains of after you returned is told as
+ *    your error, whether you looked or not: a launch that was refused, a fault in a kernel.
+ *  - Keep no device memory of a call's. Workspace of your own may live as long as the process.
  */
 #ifndef LOCKSTEP_KERNEL_H
 #define LOCKSTEP_KERNEL_H
@@ -30,7 +43,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LOCKSTEP_ABI_VERSION 1
+/* 2: kernels for a GPU. What is built with version 1 goes on working. */
+#define LOCKSTEP_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,7 +54,7 @@ extern "C" {
 
 enum lockstep_dtype {
     LOCKSTEP_F32 = 0,
-    LOCKSTEP_F16 = 1, /* IEEE binary16 */
+    LOCKSTEP_F16 = 1,  /* IEEE binary16 */
     LOCKSTEP_BF16 = 2, /* bfloat16: the upper half of a binary32 */
     LOCKSTEP_I32 = 3,
     LOCKSTEP_Q4_0 = 4, /* GGUF's blocks; today they are expanded before a kernel sees them */
@@ -78,12 +92,12 @@ typedef struct lockstep_tensor {
 /* Where a call stands. This struct and those below lie in host memory; of what they point to, only
  * the tensors' data is device memory. */
 typedef struct lockstep_context {
-    uint32_t struct_size;     /* bytes of the argument struct that Lockstep passes */
-    int32_t device;           /* enum lockstep_device */
-    int32_t device_index;     /* of the GPU; 0 on the CPU */
-    int32_t threads;          /* how many threads a kernel on the CPU may use; >= 1 */
-    void* stream;             /* the cudaStream_t to launch on; NULL on the CPU. Launch, don't wait. */
-    int64_t first_row;        /* position of row 0 = rows already in the cache (host's copy) */
+    uint32_t struct_size; /* bytes of the argument struct that Lockstep passes */
+    int32_t device;       /* enum lockstep_device */
+    int32_t device_index; /* of the GPU; 0 on the CPU */
+    int32_t threads;      /* how many threads a kernel on the CPU may use; >= 1 */
+    void* stream;         /* the cudaStream_t to launch on; NULL on the CPU. Launch, don't wait. */
+    int64_t first_row;    /* position of row 0 = rows already in the cache (host's copy) */
     lockstep_tensor position; /* i32 [1], the same number in device memory (for captured graphs) */
     int32_t layer;            /* -1 for embed, num_hidden_layers for logits */
     int32_t reserved[7];      /* 0 */
@@ -191,14 +205,35 @@ LOCKSTEP_EXPORT int lockstep_device(void);
  * outputs, which are then compared too. Where it is not, they are NULL. */
 LOCKSTEP_EXPORT uint32_t lockstep_unfused_outputs(void);
 
+/* May be defined, for a GPU: bit s is set where all that step s queues depends on nothing but where
+ * its tensors lie and how large they are: it reads context.position in its kernels, not first_row
+ * on the host, and allocates nothing after its first call. Decoding then records it once (a CUDA
+ * graph) and replays it for every token. Where it is not, each token calls the step. */
+LOCKSTEP_EXPORT uint32_t lockstep_replayable(void);
+
+#ifdef __CUDACC__
+/* What the CUDA runtime has to complain of; NULL: nothing. It is asked after each call, because a
+ * launch that is refused says so nowhere else. Including the file defines it. */
+LOCKSTEP_EXPORT __attribute__((weak)) const char* lockstep_cuda_error(void) {
+    const cudaError_t error = cudaGetLastError();
+    return error == cudaSuccess ? (const char*)0 : cudaGetErrorString(error);
+}
+#endif
+
 /* Which version of this file a shared object was built with. Including the file defines it. */
 LOCKSTEP_EXPORT __attribute__((weak)) int lockstep_abi_version(void) {
     return LOCKSTEP_ABI_VERSION;
 }
 
-/* ---- One element at a time, for kernels on the CPU: right first, fast later. ---- */
+/* ---- One element at a time, on the CPU and in CUDA kernels: right first, fast later. ---- */
 
-static inline float lockstep_float_from_bf16(uint16_t value) {
+#ifdef __CUDACC__
+#define LOCKSTEP_INLINE static __host__ __device__ inline
+#else
+#define LOCKSTEP_INLINE static inline
+#endif
+
+LOCKSTEP_INLINE float lockstep_float_from_bf16(uint16_t value) {
     const uint32_t bits = (uint32_t)value << 16;
     float result;
     memcpy(&result, &bits, sizeof result);
@@ -206,14 +241,14 @@ static inline float lockstep_float_from_bf16(uint16_t value) {
 }
 
 /* Rounds to nearest even; NaN stays NaN. */
-static inline uint16_t lockstep_bf16_from_float(float value) {
+LOCKSTEP_INLINE uint16_t lockstep_bf16_from_float(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((bits >> 16) | 0x40u);
     return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-static inline float lockstep_float_from_f16(uint16_t value) {
+LOCKSTEP_INLINE float lockstep_float_from_f16(uint16_t value) {
     const uint32_t sign = (uint32_t)(value & 0x8000u) << 16;
     const uint32_t magnitude = value & 0x7fffu;
     uint32_t bits;
@@ -232,7 +267,7 @@ static inline float lockstep_float_from_f16(uint16_t value) {
 }
 
 /* Rounds to nearest even; subnormals are kept. */
-static inline uint16_t lockstep_f16_from_float(float value) {
+LOCKSTEP_INLINE uint16_t lockstep_f16_from_float(float value) {
     uint32_t bits, magnitude, rounded;
     float scaled;
     memcpy(&bits, &value, sizeof bits);
@@ -253,14 +288,14 @@ static inline uint16_t lockstep_f16_from_float(float value) {
 }
 
 /* The element `index` elements after the tensor's first, of an f32, f16 or bf16 tensor. */
-static inline float lockstep_load(const lockstep_tensor* tensor, int64_t index) {
+LOCKSTEP_INLINE float lockstep_load(const lockstep_tensor* tensor, int64_t index) {
     if (tensor->dtype == LOCKSTEP_F32) return ((const float*)tensor->data)[index];
     if (tensor->dtype == LOCKSTEP_F16)
         return lockstep_float_from_f16(((const uint16_t*)tensor->data)[index]);
     return lockstep_float_from_bf16(((const uint16_t*)tensor->data)[index]);
 }
 
-static inline void lockstep_store(const lockstep_tensor* tensor, int64_t index, float value) {
+LOCKSTEP_INLINE void lockstep_store(const lockstep_tensor* tensor, int64_t index, float value) {
     if (tensor->dtype == LOCKSTEP_F32)
         ((float*)tensor->data)[index] = value;
     else if (tensor->dtype == LOCKSTEP_F16)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/step_transfer.h"
 #include "kernels/user/shared_memory.h"
 
 namespace lockstep {
@@ -13,6 +14,8 @@ constexpr uint64_t data_alignment = 64;
 // Pages that can't be touched before and after each operand. They cost no memory, and a kernel that
 // is off by a row or two still hits them.
 constexpr uint64_t guard_bytes = 256 * 1024;
+// So much is watched before an operand whose first page begins earlier (a GPU's pages are large).
+constexpr uint64_t watched_before = 8192;
 constexpr std::byte poison{0xff};  // in every element: NaN in f32, f16 and bf16
 
 std::byte pattern(uint64_t offset) {
@@ -65,6 +68,12 @@ Runs runs_of(const Tensor& tensor, int64_t first, int64_t count) {
 
 Runs written_runs(const Operand& operand) {
     return runs_of(operand.tensor, operand.written_first, operand.written_rows);
+}
+
+// What comes back of it. Of the cache, all: a wrong row shows, as it would in place.
+Runs taken_runs(const Operand& operand) {
+    const bool whole = operand.role == Role::state;
+    return whole ? runs_of(operand.tensor, 0, operand.tensor.shape[0]) : written_runs(operand);
 }
 
 // Every element of what the step must write was written.
@@ -139,7 +148,10 @@ std::vector<Operand> operands_of(const StepArgs& args, bool unfused_outputs) {
     std::visit(
         [&]<class Args>(const Args& a) {
             for (const TensorField<Args>& field : Args::fields()) {
-                Operand operand{field.name, field.role, a.*field.member, {}};
+                Operand operand;
+                operand.name = field.name;
+                operand.role = field.role;
+                operand.tensor = a.*field.member;
                 if (field.role == Role::unfused_output && !unfused_outputs) operand.tensor = {};
                 const bool made = field.role == Role::output || field.role == Role::unfused_output;
                 if (made && operand.tensor.defined())
@@ -154,31 +166,69 @@ std::vector<Operand> operands_of(const StepArgs& args, bool unfused_outputs) {
             }
         },
         args);
-    operands.push_back({"position", Role::constant, step_context(args).position, {}});
+    Operand position;
+    position.name = "position";
+    position.tensor = step_context(args).position;
+    operands.push_back(position);
     return operands;
 }
 
+Status bring_operands(std::vector<Operand>& operands, std::vector<Buffer>& copies, Stream& stream) {
+    for (Operand& operand : operands) {
+        if (!operand.tensor.defined()) continue;
+        operand.on_device = operand.tensor.data;
+        if (operand.role == Role::weight || operand.role == Role::optional_weight) continue;
+        if (operand.role == Role::output || operand.role == Role::unfused_output) {
+            LOCKSTEP_ASSIGN(Buffer room, cpu_device().allocate(extent_bytes(operand.tensor)));
+            operand.tensor.data = room.data();
+            copies.push_back(std::move(room));
+        } else {
+            LOCKSTEP_ASSIGN(operand.tensor, bring_to_host(operand.tensor, copies, stream));
+        }
+    }
+    return {};
+}
+
+// A row of the cache that is not the step's to write shows, as it would in place.
+Status return_written(const Operand& operand, Stream& stream) {
+    const Runs runs = taken_runs(operand);
+    for (const uint64_t start : runs.starts) {
+        LOCKSTEP_TRY(stream.device().copy_from_host(
+            static_cast<std::byte*>(operand.on_device) + start,
+            static_cast<const std::byte*>(operand.tensor.data) + start, runs.bytes, stream));
+    }
+    return {};
+}
+
+Places::Places() : Places(page_bytes, guard_bytes) {}
+
 uint64_t Places::end() const {
-    return next_ + guard_bytes;
+    return next_ + guard_;
 }
 
 uint64_t Places::needed(uint64_t bytes) {
     return round_up(bytes + 2 * data_alignment, page_bytes) + guard_bytes;
 }
 
-OperandPlace Places::add(Region region, const Tensor& tensor, bool writable) {
-    const uint64_t bytes = extent_bytes(tensor);
-    const uint64_t misfit = reinterpret_cast<uintptr_t>(tensor.data) % data_alignment;
+OperandPlace Places::add(Region region, const Operand& operand, bool writable) {
+    const uint64_t bytes = extent_bytes(operand.tensor);
+    const void* const own = operand.on_device ? operand.on_device : operand.tensor.data;
+    const uint64_t misfit = reinterpret_cast<uintptr_t>(own) % data_alignment;
     const uint64_t aligned = round_up(misfit + bytes, data_alignment);
     OperandPlace place;
     place.region = region;
     place.writable = writable;
     place.bytes = bytes;
-    place.first_page = next_ + guard_bytes;
-    place.page_bytes = round_up(aligned, page_bytes);
+    place.first_page = next_ + guard_;
+    place.page_bytes = round_up(aligned, page_);
     place.data = place.first_page + place.page_bytes - aligned + misfit;
     next_ = place.first_page + place.page_bytes;
     return place;
+}
+
+WatchedBytes watched_bytes(const OperandPlace& place) {
+    const uint64_t before = std::min(place.data - place.first_page, watched_before);
+    return {place.data - before, place.first_page + place.page_bytes};
 }
 
 void put(const Operand& operand, std::byte* region) {
@@ -188,8 +238,9 @@ void put(const Operand& operand, std::byte* region) {
         std::memcpy(data, operand.tensor.data, place.bytes);
         return;
     }
-    fill_pattern(region, place.first_page, place.data);
-    fill_pattern(region, place.data + place.bytes, place.first_page + place.page_bytes);
+    const WatchedBytes watched = watched_bytes(place);
+    fill_pattern(region, watched.first, place.data);
+    fill_pattern(region, place.data + place.bytes, watched.last);
     const Runs runs = written_runs(operand);
     if (operand.role == Role::state) {
         std::memcpy(data, operand.tensor.data, place.bytes);
@@ -203,11 +254,12 @@ std::string stray_write(const Operand& operand, const std::byte* region) {
     if (!operand.is_written()) return {};
     const OperandPlace& place = operand.place;
     const uint64_t end = place.data + place.bytes;
-    if (const Damage found = damage(region, end, place.first_page + place.page_bytes)) {
+    const WatchedBytes watched = watched_bytes(place);
+    if (const Damage found = damage(region, end, watched.last)) {
         return "wrote " + std::to_string(found.last - end) + " bytes past the end of " +
                described(operand);
     }
-    if (const Damage found = damage(region, place.first_page, place.data)) {
+    if (const Damage found = damage(region, watched.first, place.data)) {
         return "wrote " + std::to_string(place.data - found.first) + " bytes before " +
                described(operand);
     }
@@ -219,9 +271,7 @@ void take_back(const Operand& operand, const std::byte* region) {
     if (!operand.is_written()) return;
     const std::byte* const data = region + operand.place.data;
     auto* const to = static_cast<std::byte*>(operand.tensor.data);
-    const bool whole = operand.role == Role::state;  // a wrong row shows, as it would in place
-    const Runs runs =
-        whole ? runs_of(operand.tensor, 0, operand.tensor.shape[0]) : written_runs(operand);
+    const Runs runs = taken_runs(operand);
     for (const uint64_t start : runs.starts) std::memcpy(to + start, data + start, runs.bytes);
 }
 

@@ -16,6 +16,8 @@ struct Operand {
     std::string_view name;
     Role role = Role::constant;
     Tensor tensor;  // the program's
+    // Where that lies on a GPU. Then tensor is a copy on the host, but for a weight's.
+    void* on_device = nullptr;
     OperandPlace place;
     // Of dimension 0, what the step must write; none of an input.
     int64_t written_first = 0, written_rows = 0;
@@ -26,6 +28,11 @@ struct Operand {
 // The operands in the order of the step's tensors, then the position; undefined ones have no place.
 std::vector<Operand> operands_of(const StepArgs& args, bool unfused_outputs);
 
+// Of a call on a GPU: what is no weight becomes a copy on the host, in memory that joins `copies`.
+Status bring_operands(std::vector<Operand>& operands, std::vector<Buffer>& copies, Stream& stream);
+// Of such a call: what the step wrote of a copy goes back to the GPU.
+Status return_written(const Operand& operand, Stream& stream);
+
 // From the first element to the end of the last.
 uint64_t extent_bytes(const Tensor& tensor);
 
@@ -33,13 +40,25 @@ uint64_t extent_bytes(const Tensor& tensor);
 // aligned as the program's own is, up to 64 bytes, and ends less than 64 bytes before the pages do.
 class Places {
   public:
-    OperandPlace add(Region region, const Tensor& tensor, bool writable);
+    Places();  // pages of the machine
+    // page: what can be opened by itself; guard: untouchable bytes, a multiple of it.
+    Places(uint64_t page, uint64_t guard) : page_(page), guard_(guard) {}
+
+    OperandPlace add(Region region, const Operand& operand, bool writable);
     uint64_t end() const;                    // of all of it, as large as the region must be
     static uint64_t needed(uint64_t bytes);  // by one more
 
   private:
+    uint64_t page_, guard_;
     uint64_t next_ = 0;
 };
+
+// The bytes of a place that show whether a step wrote where it should: what it may write and what
+// is around that.
+struct WatchedBytes {
+    uint64_t first = 0, last = 0;
+};
+WatchedBytes watched_bytes(const OperandPlace& place);
 
 // region: the start of the memory that the place is in.
 // What the step reads is copied; what it must write is NaN, and what is around it a pattern.

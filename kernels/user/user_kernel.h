@@ -6,7 +6,9 @@
 // child process with a time limit; a crash, an endless loop, exit() or a write outside its outputs
 // is an error of that call, told with the step, the shape and what happened, and the program goes
 // on. Each call costs about 0.1 ms, a copy of its
-// activations and a look at its weights. One that has passed,
+// activations and a look at its weights. On a GPU the child is another user of it (some 0.5 s and
+// 0.5 GB to begin with); what a call reads and writes goes through the host both ways, the caches
+// with it, and weights are sent once. One that has passed,
 // or that the user insists on, is opened in this process: as fast as our own, and as dangerous.
 // What is opened in this process is what passed: the bytes read by the first open, even where the
 // file has been built anew since. To take in a new build, open the path again.
@@ -40,6 +42,8 @@ struct IsolationOptions {
     // one that has.
     std::filesystem::path program = "/proc/self/exe";
     std::vector<std::string> arguments{kernel_child_word};
+    // Where the model lies, whose kernel it is to be.
+    DeviceKind device = DeviceKind::cpu;
     // Of a call: this, and what its multiplications take at 100 million a second.
     std::chrono::milliseconds call_limit{10'000};
     std::chrono::milliseconds load_limit{20'000};
@@ -52,10 +56,10 @@ struct IsolationOptions {
     std::function<void(std::string_view)> on_output;
 };
 
-// base: a registered path of the CPU ("fused", "reference", "truth"). Errors name the file and what
-// is wrong with it: not a shared object, for another machine, symbols that nobody defines, another
-// version of lockstep_kernel.h, no step exported. Copies of the path share one child process, which
-// ends with the last of them; calls from several threads take turns.
+// base: a registered path of the device ("fused", "reference", "truth"). Errors name the file and
+// what is wrong with it: not a shared object, for another machine, symbols that nobody defines,
+// another version of lockstep_kernel.h, no step exported. Copies of the path share one child
+// process, which ends with the last of them; calls from several threads take turns.
 Result<UserKernel> open_user_kernel_isolated(const std::filesystem::path& file,
                                              const std::string& base = "fused",
                                              const IsolationOptions& options = {});
@@ -64,6 +68,7 @@ Result<UserKernel> open_user_kernel_isolated(const std::filesystem::path& file,
 Result<UserKernel> open_user_kernel_in_process(const UserKernel& passed);
 // Unchecked.
 Result<UserKernel> open_user_kernel_in_process(const std::filesystem::path& file,
-                                               const std::string& base = "fused");
+                                               const std::string& base = "fused",
+                                               DeviceKind device = DeviceKind::cpu);
 
 }  // namespace lockstep

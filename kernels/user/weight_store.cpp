@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/user/user_gpu.h"
+
 namespace lockstep {
 
 bool is_weight(Role role) {
@@ -27,17 +29,46 @@ uint64_t WeightStore::needed(const std::vector<Operand>& operands) const {
     return bytes;
 }
 
-void WeightStore::keep(Operand& operand) {
-    const uint64_t bytes = extent_bytes(operand.tensor);
-    const auto [found, is_new] = kept_.try_emplace({operand.tensor.data, bytes});
-    if (is_new) found->second = places_.add(Region::weights, operand.tensor, false);
-    operand.place = found->second;
-    std::byte* const copy = memory_.data() + operand.place.data;
-    if (is_new || std::memcmp(copy, operand.tensor.data, bytes) != 0)
-        std::memcpy(copy, operand.tensor.data, bytes);
+WeightStore::Kept& WeightStore::kept(const Operand& operand, bool& is_new) {
+    const auto [found, made] =
+        kept_.try_emplace({operand.tensor.data, extent_bytes(operand.tensor)});
+    if (made) found->second.place = places_.add(Region::weights, operand, false);
+    is_new = made;
+    return found->second;
 }
 
-Status WeightStore::place(std::vector<Operand>& operands, bool& forgot) {
+void WeightStore::keep(Operand& operand) {
+    bool is_new = false;
+    operand.place = kept(operand, is_new).place;
+    std::byte* const copy = memory_.data() + operand.place.data;
+    if (is_new || std::memcmp(copy, operand.tensor.data, operand.place.bytes) != 0)
+        std::memcpy(copy, operand.tensor.data, operand.place.bytes);
+}
+
+Status WeightStore::keep_from_gpu(std::vector<Operand>& operands, Stream& stream) {
+    std::vector<Operand*> weights;
+    std::vector<DeviceBytes> memory;
+    for (Operand& operand : operands) {
+        if (!is_weight(operand.role) || !operand.tensor.defined()) continue;
+        weights.push_back(&operand);
+        memory.push_back({operand.tensor.data, extent_bytes(operand.tensor)});
+    }
+    LOCKSTEP_ASSIGN(const std::vector<uint64_t> prints, fingerprints(memory, stream));
+    for (size_t i = 0; i < weights.size(); ++i) {
+        bool is_new = false;
+        Kept& found = kept(*weights[i], is_new);
+        const bool fresh = is_new || found.fingerprint != prints[i];
+        weights[i]->place = found.place;
+        weights[i]->place.fresh = fresh;
+        if (!fresh) continue;
+        LOCKSTEP_TRY(stream.device().copy_to_host(memory_.data() + found.place.data, memory[i].data,
+                                                  memory[i].bytes, stream));
+        found.fingerprint = prints[i];
+    }
+    return stream.synchronize();
+}
+
+Status WeightStore::place(std::vector<Operand>& operands, bool& forgot, Stream& stream) {
     uint64_t end = places_.end() + needed(operands);
     if (end > memory_.bytes() && !kept_.empty()) {
         kept_.clear();
@@ -47,6 +78,7 @@ Status WeightStore::place(std::vector<Operand>& operands, bool& forgot) {
         end = places_.end() + needed(operands);
     }
     LOCKSTEP_TRY(memory_.grow(end));
+    if (stream.device().kind() != DeviceKind::cpu) return keep_from_gpu(operands, stream);
     for (Operand& operand : operands) {
         if (is_weight(operand.role) && operand.tensor.defined()) keep(operand);
     }

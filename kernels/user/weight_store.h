@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The weights that a kernel in the child process has been shown: copied into shared memory once and
 // kept there, as many as fit. Before each use the copy is compared with the weight itself, because
-// an address says nothing: another model may lie there by now.
+// an address says nothing: another model may lie there by now. Of a weight on a GPU a fingerprint
+// is compared (user_gpu.h), which the GPU takes faster than it could send the weight.
 #pragma once
 
 #include <map>
@@ -19,7 +20,7 @@ class WeightStore {
 
     // Places the operands that are weights. `forgot` becomes true where the places of earlier ones
     // have been given away.
-    Status place(std::vector<Operand>& operands, bool& forgot);
+    Status place(std::vector<Operand>& operands, bool& forgot, Stream& stream);
 
     const SharedMemory& memory() const { return memory_; }
 
@@ -27,12 +28,18 @@ class WeightStore {
     WeightStore(SharedMemory memory, uint64_t budget)
         : memory_(std::move(memory)), budget_(budget) {}
     uint64_t needed(const std::vector<Operand>& operands) const;
+    struct Kept {
+        OperandPlace place;
+        uint64_t fingerprint = 0;  // of a weight on a GPU
+    };
+    Kept& kept(const Operand& operand, bool& is_new);
     void keep(Operand& operand);
+    Status keep_from_gpu(std::vector<Operand>& operands, Stream& stream);
 
     SharedMemory memory_;
     uint64_t budget_ = 0;
     Places places_;
-    std::map<std::pair<const void*, uint64_t>, OperandPlace> kept_;  // by address and bytes
+    std::map<std::pair<const void*, uint64_t>, Kept> kept_;  // by address and bytes
 };
 
 bool is_weight(Role role);

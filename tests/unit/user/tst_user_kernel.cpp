@@ -320,7 +320,7 @@ class TestUserKernel : public QObject {
         QTest::newRow("no version") << built("unfit-no_version") << "include lockstep_kernel.h";
         QTest::newRow("version")
             << built("unfit-wrong_version")
-            << "built for version 99 of lockstep_kernel.h, but this is version 1";
+            << "built for version 99 of lockstep_kernel.h, but this is version 2";
         QTest::newRow("nothing") << built("unfit-exports_nothing")
                                  << "exports none of lockstep_embed";
         QTest::newRow("symbol") << built("unfit-undefined_symbol")
