@@ -4,12 +4,15 @@
 #include <QtTest>
 #include <cmath>
 
+#include "core/base/json.h"
+#include "core/base/random.h"
 #include "core/inspect/fault.h"
 #include "core/inspect/inspection.h"
 #include "core/model/model_copy.h"
 #include "core/run/forward.h"
 #include "core/run/path_choice.h"
 #include "kernels/gpu_info.h"
+#include "tests/support/model_run.h"
 #include "tests/support/tiny_model.h"
 
 using namespace lockstep;
@@ -104,6 +107,29 @@ class TestGpuModels : public QObject {
         return copy ? *copy : nullptr;
     }
 
+    // Of each layer's hidden (the embedding first) and, last, the logits, against the CPU's truth:
+    // the inputs are make_tiny.py's.
+    std::vector<ErrorSum> errors_of(const TinyRecipe& recipe, const KernelPath& path) {
+        const auto exact = make_tiny_model(recipe, DType::f32);
+        const auto model = on_gpu(make_tiny_model(recipe, DType::bf16));
+        std::vector<ErrorSum> sums(static_cast<size_t>(recipe.config.num_hidden_layers) + 2);
+        for (const size_t length : {1u, 2u, 17u, 130u}) {
+            Random random(recipe.seed * 1000 + 999);
+            std::vector<int32_t> ids(length);
+            for (int32_t& id : ids) {
+                id = static_cast<int32_t>(random.next() %
+                                          static_cast<uint64_t>(recipe.config.vocab_size));
+            }
+            const auto truth = run_model(exact, path_of(DeviceKind::cpu, "truth"), ids);
+            const auto own = run_model(model, path, ids);
+            if (!truth || !own) return {};
+            for (size_t layer = 0; layer + 1 < sums.size(); ++layer)
+                sums[layer].add(own->hidden[layer], truth->hidden[layer]);
+            sums.back().add(own->logits, truth->logits);
+        }
+        return sums;
+    }
+
     CompareRequest request_of(const std::shared_ptr<const Model>& model, const KernelPath& path) {
         CompareRequest request;
         request.model = model;
@@ -154,6 +180,51 @@ class TestGpuModels : public QObject {
                   error, allowed);
             QVERIFY(error <= 1.5 * allowed + 1e-5);
         }
+    }
+
+    // Over the inputs of the golden (tests/golden/model/make_tiny_cuda.py): transformers' own bf16
+    // run on a GPU is as far from float32, in each layer, as its entry says.
+    void reference_is_no_noisier_than_transformers_on_a_gpu_data() {
+        QTest::addColumn<size_t>("index");
+        const auto recipes = read_tiny_recipes();
+        QVERIFY2(recipes, recipes ? "" : recipes.error().message.c_str());
+        for (size_t index = 0; index < recipes->size(); ++index)
+            QTest::newRow((*recipes)[index].name.c_str()) << index;
+    }
+    void reference_is_no_noisier_than_transformers_on_a_gpu() {
+        QFETCH(size_t, index);
+        const auto golden = read_json_file(tests_file("golden/model/tiny_cuda.json"));
+        QVERIFY2(golden, golden ? "" : golden.error().message.c_str());
+        const Json& theirs = (*golden)["models"][index];
+        const TinyRecipe made = (*read_tiny_recipes())[index];
+        QCOMPARE(theirs["name"].get<std::string>(), made.name);
+        const std::vector<ErrorSum> ours = errors_of(made, path_of(DeviceKind::cuda, "reference"));
+        QCOMPARE(ours.size(), theirs["rms"].size());
+        for (size_t place = 1; place < ours.size(); ++place) {  // the embedding is exact
+            const double rms = ours[place].rms() / theirs["rms"][place].get<double>();
+            const double max = ours[place].max() / theirs["max"][place].get<double>();
+            qInfo("place %zu: RMS error %.3f, largest error %.3f times those of transformers",
+                  place, rms, max);
+            QVERIFY(rms <= 1.1 && max <= 2);
+        }
+    }
+    // The check above sees a path that rounds once more than it must.
+    void a_noisier_path_is_seen() {
+        KernelPath coarse = path_of(DeviceKind::cuda, "reference");
+        coarse.down = [exact = coarse.down](const DownArgs& args, Stream& stream) -> Status {
+            LOCKSTEP_TRY(exact(args, stream));
+            std::vector<uint16_t> values(static_cast<size_t>(args.hidden.numel()));
+            const size_t bytes = values.size() * 2;
+            LOCKSTEP_TRY(
+                stream.device().copy_to_host(values.data(), args.hidden.data, bytes, stream));
+            LOCKSTEP_TRY(stream.synchronize());
+            for (uint16_t& value : values) value &= 0xfffe;
+            return stream.device().copy_from_host(args.hidden.data, values.data(), bytes, stream);
+        };
+        const TinyRecipe made = (*read_tiny_recipes())[3];
+        const auto honest = errors_of(made, path_of(DeviceKind::cuda, "reference"));
+        const auto noisy = errors_of(made, coarse);
+        QVERIFY(noisy.back().rms() > 1.1 * honest.back().rms());
     }
 
     void fused_matches_the_reference_in_a_comparison_data() {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/step_transfer.h"
+
 namespace lockstep::test {
 namespace {
 
@@ -16,14 +18,20 @@ std::vector<float> values_of(const Tensor& tensor) {
 
 class HiddenStates final : public StepObserver {
   public:
-    Status after_step(const StepArgs& args, bool, Stream&) override {
-        if (const auto* embed = std::get_if<EmbedArgs>(&args))
-            kept.push_back(values_of(embed->hidden));
-        if (const auto* down = std::get_if<DownArgs>(&args))
-            kept.push_back(values_of(down->hidden));
+    Status after_step(const StepArgs& args, bool, Stream& stream) override {
+        if (const auto* embed = std::get_if<EmbedArgs>(&args)) return keep(embed->hidden, stream);
+        if (const auto* down = std::get_if<DownArgs>(&args)) return keep(down->hidden, stream);
         return {};
     }
     std::vector<std::vector<float>> kept;
+
+  private:
+    Status keep(const Tensor& hidden, Stream& stream) {
+        std::vector<Buffer> copies;
+        LOCKSTEP_ASSIGN(const Tensor here, bring_to_host(hidden, copies, stream));
+        kept.push_back(values_of(here));
+        return {};
+    }
 };
 
 }  // namespace
@@ -31,7 +39,7 @@ class HiddenStates final : public StepObserver {
 Result<ModelRun> run_model(const std::shared_ptr<const Model>& model, const KernelPath& path,
                            std::span<const int32_t> ids) {
     LOCKSTEP_ASSIGN(const auto session,
-                    Session::create(model, cpu_device(), 2, static_cast<int64_t>(ids.size())));
+                    Session::create(model, device_of(*model), 2, static_cast<int64_t>(ids.size())));
     HiddenStates hidden;
     ForwardOptions options;
     options.observer = &hidden;

@@ -17,7 +17,7 @@ struct ModelRun {
     std::vector<float> logits;               // [T, V]
 };
 
-// A fresh session with two threads.
+// A fresh session on the model's device; with two threads on the CPU.
 Result<ModelRun> run_model(const std::shared_ptr<const Model>& model, const KernelPath& path,
                            std::span<const int32_t> ids);
 

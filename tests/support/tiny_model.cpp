@@ -175,9 +175,15 @@ std::string safetensors(const Model& model) {
 
 }  // namespace
 
+std::filesystem::path tests_file(const std::string& name) {
+    const char* const carried = std::getenv("LOCKSTEP_TESTS");  // NOLINT(concurrency-mt-unsafe)
+    const std::filesystem::path folder =
+        carried ? carried : std::filesystem::path(LOCKSTEP_SOURCE_DIR) / "tests";
+    return folder / name;
+}
+
 Result<std::vector<TinyRecipe>> read_tiny_recipes() {
-    LOCKSTEP_ASSIGN(const Json list, read_json_file(std::string(LOCKSTEP_SOURCE_DIR) +
-                                                    "/tests/golden/model/tiny_recipes.json"));
+    LOCKSTEP_ASSIGN(const Json list, read_json_file(tests_file("golden/model/tiny_recipes.json")));
     std::vector<TinyRecipe> recipes;
     for (const Json& recipe : list)
         recipes.push_back({recipe["name"], recipe["seed"], read_config(recipe)});

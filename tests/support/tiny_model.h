@@ -16,6 +16,9 @@ namespace lockstep::test {
 
 using TinyRecipe = RandomModelSpec;
 
+// Of tests/, here or in the folder that LOCKSTEP_TESTS names, where the tests were carried to.
+std::filesystem::path tests_file(const std::string& name);
+
 // tests/golden/model/tiny_recipes.json
 Result<std::vector<TinyRecipe>> read_tiny_recipes();
 // A Llama (GQA ratio 3) whose vocabulary is the 256 bytes and three control tokens: 256
