@@ -193,7 +193,9 @@ class TestGpuModels : public QObject {
     }
     void reference_is_no_noisier_than_transformers_on_a_gpu() {
         QFETCH(size_t, index);
-        const auto golden = read_json_file(tests_file("golden/model/tiny_cuda.json"));
+        const std::filesystem::path file = tests_file("golden/model/tiny_cuda.json");
+        if (!std::filesystem::exists(file)) QSKIP("make_tiny_cuda.py has not been run yet");
+        const auto golden = read_json_file(file);
         QVERIFY2(golden, golden ? "" : golden.error().message.c_str());
         const Json& theirs = (*golden)["models"][index];
         const TinyRecipe made = (*read_tiny_recipes())[index];
