@@ -49,7 +49,7 @@ void MainWindow::showInspector(bool on) {
     if (on == inspector_->isVisibleTo(this)) return;
     const bool first = on && inspector_->width() < width() / 4;
     inspector_->setVisible(on);
-    if (first) resizeDocks({inspector_}, {width() * 45 / 100}, Qt::Horizontal);
+    if (first) resizeDocks({inspector_}, {width() * 48 / 100}, Qt::Horizontal);
     if (on)
         inspector_->panel()->bar()->runButton()->setFocus();
     else

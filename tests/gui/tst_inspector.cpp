@@ -100,6 +100,8 @@ class TestInspector : public QObject {
     void stepsAndTensorsAreChosen();
     void opensTheStepOfAnotherLayer();
     void aWorstElementIsShownOnTheHeatmap();
+    void theHeatmapIsSeenWithoutScrolling_data();
+    void theHeatmapIsSeenWithoutScrolling();
     void exportsWhatItShows();
     void cannotWriteSaysSo();
     void showsTheCauseOverTheCurve();
@@ -315,6 +317,35 @@ void TestInspector::aWorstElementIsShownOnTheHeatmap() {
     QCOMPARE(detail->heatmap()->markedCell(),
              QPoint(int(column / map.channels_per_cell), int(worst.token / map.tokens_per_cell)));
     QVERIFY(detail->heatmap()->readout().contains(QLatin1String("token")));
+}
+
+void TestInspector::theHeatmapIsSeenWithoutScrolling_data() {
+    QTest::addColumn<QSize>("window");
+    QTest::newRow("1360 x 860") << QSize(1360, 860);
+    QTest::newRow("1000 x 700") << QSize(1000, 700);
+}
+
+void TestInspector::theHeatmapIsSeenWithoutScrolling() {
+    QFETCH(QSize, window);
+    WindowFixture fixture;
+    InspectorPanel* panel = openPanel(fixture);
+    auto* main = qobject_cast<MainWindow*>(panel->window());
+    main->inspector()->hide();
+    main->resize(window);
+    main->findChild<QAction*>(QStringLiteral("inspector"))->trigger();
+    panel->run();  // nothing is planted: its banner is not what people look at all day
+    VERIFY_RAN(panel);
+    panel->plot()->plot()->select(1);
+    const TapDetailView* detail = panel->drillDown()->detail();
+    QTRY_VERIFY_WITH_TIMEOUT(detail->detail(), run_ms);
+    QTest::qWait(50);
+    QCOMPARE(main->size(), window);
+    const HeatmapView* heatmap = detail->heatmap();
+    QVERIFY(heatmap->isVisible());
+    QCOMPARE(heatmap->visibleRegion().boundingRect(), heatmap->rect());
+    const QRect cells = heatmap->axisRect()->rect();
+    QVERIFY2(cells.height() >= 40 && cells.width() >= 200,
+             qPrintable(QStringLiteral("%1 x %2").arg(cells.width()).arg(cells.height())));
 }
 
 void TestInspector::exportsWhatItShows() {

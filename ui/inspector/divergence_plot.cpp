@@ -33,7 +33,7 @@ DivergencePlot::DivergencePlot(QWidget* parent)
     putLegendAbove();
     connect(xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
             &DivergencePlot::layTicks);
-    setMinimumSize(unit() * 14, unit() * 11);
+    setMinimumSize(unit() * 14, unit() * 9);
     showCurves();
 }
 

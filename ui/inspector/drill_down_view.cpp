@@ -49,10 +49,11 @@ DrillDownView::DrillDownView(QWidget* parent)
     auto* splitter = new QSplitter(Qt::Vertical);
     splitter->addWidget(table_);
     splitter->addWidget(detail_);
-    splitter->setStretchFactor(0, 2);
-    splitter->setStretchFactor(1, 3);
+    splitter->setStretchFactor(0, 1);
+    splitter->setStretchFactor(1, 2);
+    splitter->setSizes({1000, 2000});  // in this proportion, until somebody moves the handle
     splitter->setChildrenCollapsible(false);
-    table_->setMinimumHeight(unit * 6);
+    table_->setMinimumHeight(unit * 4);  // the heading and two tensors
     heading_->setTextFormat(Qt::PlainText);
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(unit / 2, unit / 4, unit / 2, unit / 4);

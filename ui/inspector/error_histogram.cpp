@@ -72,7 +72,7 @@ ErrorHistogramView::ErrorHistogramView(QWidget* parent) : PlotWidget(parent) {
         graph->addToLegend();
     }
     putLegendAbove();
-    setMinimumSize(unit() * 12, unit() * 8);
+    setMinimumSize(unit() * 12, unit() * 7);
 }
 
 void ErrorHistogramView::setDetail(std::shared_ptr<const TapDetail> detail) {

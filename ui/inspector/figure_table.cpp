@@ -44,7 +44,7 @@ QTableView* makeFigureTable(const QString& accessible_name, int verdict_column) 
     view->verticalHeader()->hide();
     view->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
     const int line = view->fontMetrics().height();
-    view->verticalHeader()->setDefaultSectionSize(line * 3 / 2);
+    view->verticalHeader()->setDefaultSectionSize(line * 4 / 3);
     view->verticalHeader()->setMinimumSectionSize(line);
     view->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
     view->horizontalHeader()->setMinimumSectionSize(line * 2);

@@ -77,8 +77,11 @@ int FlowLayout::arrange(const QRect& outer, bool place) const {
         if (item->isEmpty() && !item->spacerItem()) continue;
         const QSize size = item->spacerItem() ? QSize() : item->sizeHint();
         if (width > 0 && width + size.width() > rect.width()) {
+            // What a stretch holds apart stays at the right border of the next row.
+            QLayoutItem* const stretch = row.last()->spacerItem() ? row.takeLast() : nullptr;
             end_row();
             y += spacing();
+            if (stretch) row << stretch;
         }
         row << item;
         if (item->spacerItem()) continue;

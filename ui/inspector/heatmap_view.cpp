@@ -77,7 +77,7 @@ HeatmapView::HeatmapView(QWidget* parent)
             qOverload<const QCPRange&>(&QCPAxis::setRange));
     ring_->setSelectable(false);
     ring_->setVisible(false);
-    setMinimumSize(unit() * 12, unit() * 9);
+    setMinimumSize(unit() * 12, unit() * 7);
 }
 
 void HeatmapView::setDetail(std::shared_ptr<const TapDetail> detail, bool of_floor) {

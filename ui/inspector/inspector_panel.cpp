@@ -24,6 +24,19 @@ namespace {
 
 constexpr int wide_ems = 62;  // from which plot and details stand side by side
 
+// Wants no more than the page that is shown needs at least: neither what another page needs nor
+// what this one would like to have makes the panel scroll. (A scroll area gives its widget the
+// height that it prefers at a width, where it has one.)
+class PageStack : public QStackedWidget {
+  public:
+    PageStack() { connect(this, &QStackedWidget::currentChanged, this, &QWidget::updateGeometry); }
+    QSize minimumSizeHint() const override {
+        return currentWidget() ? currentWidget()->minimumSizeHint() : QSize();
+    }
+    QSize sizeHint() const override { return minimumSizeHint(); }
+    bool hasHeightForWidth() const override { return false; }
+};
+
 QFrame* line() {
     auto* frame = new QFrame;
     frame->setFrameShape(QFrame::HLine);
@@ -58,7 +71,7 @@ void InspectorPanel::layOut() {
     tabs_->add(tr("&Layer"), tr("The tensors of the layer that is selected in the plot"));
     tabs_->add(tr("Ca&use"), tr("Which fault explains the divergence"));
     tabs_->add(tr("R&uns"), tr("The runs so far, and two beside each other"));
-    pages_ = new QStackedWidget;
+    pages_ = new PageStack;
     for (QWidget* page : std::initializer_list<QWidget*>{drill_down_, diagnosis_, history_})
         pages_->addWidget(page);
     auto* below = new QWidget;
@@ -76,10 +89,11 @@ void InspectorPanel::layOut() {
     splitter_ = new QSplitter(Qt::Vertical);
     splitter_->addWidget(plot_);
     splitter_->addWidget(below);
-    splitter_->setStretchFactor(0, 4);
-    splitter_->setStretchFactor(1, 5);
+    splitter_->setStretchFactor(0, 2);
+    splitter_->setStretchFactor(1, 3);
+    splitter_->setSizes({2000, 3000});  // in this proportion, until somebody moves the handle
     splitter_->setChildrenCollapsible(false);
-    stack_ = new QStackedWidget;
+    stack_ = new PageStack;
     stack_->addWidget(welcome_);
     stack_->addWidget(splitter_);
     auto* column = new QVBoxLayout(this);
@@ -315,7 +329,7 @@ void InspectorPanel::resizeEvent(QResizeEvent* event) {
     const Qt::Orientation wanted = wide ? Qt::Horizontal : Qt::Vertical;
     if (splitter_->orientation() == wanted) return;
     splitter_->setOrientation(wanted);
-    splitter_->setSizes({width() / 2, width() / 2});
+    splitter_->setSizes(wide ? QList<int>{width() / 2, width() / 2} : QList<int>{2000, 3000});
 }
 
 }  // namespace lockstep

@@ -58,7 +58,7 @@ ResultLine::ResultLine(QWidget* parent) : QFrame(parent), icon_(new QLabel), tex
     icon_->setAlignment(Qt::AlignTop);
     const int unit = fontMetrics().height();
     auto* row = new QHBoxLayout(this);
-    row->setContentsMargins(unit * 3 / 4, unit / 2, unit / 2, unit / 2);
+    row->setContentsMargins(unit * 3 / 4, unit / 3, unit / 2, unit / 3);
     row->setSpacing(unit / 2);
     row->addWidget(icon_, 0, Qt::AlignTop);
     row->addWidget(text_, 1);

@@ -5,7 +5,6 @@
 #include <QEvent>
 #include <QFileDialog>
 #include <QFrame>
-#include <QGridLayout>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
@@ -97,10 +96,9 @@ RunBar::RunBar(QWidget* parent)
     banner_ = makeFaultBanner();
     const int unit = fontMetrics().height();
     auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(unit / 2, unit / 2, unit / 2, unit / 2);
-    column->setSpacing(unit / 2);
-    column->addLayout(layOutChoice());
-    column->addLayout(layOutRun());
+    column->setContentsMargins(unit / 2, unit / 3, unit / 2, unit / 3);
+    column->setSpacing(unit / 3);
+    column->addLayout(layOutControls());
     column->addWidget(banner_);
     connect(run_, &QPushButton::clicked, this, &RunBar::runRequested);
     connect(cancel_, &QPushButton::clicked, this, &RunBar::cancelRequested);
@@ -161,40 +159,25 @@ void RunBar::makeParts() {
     progress_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
 }
 
-QLayout* RunBar::layOutChoice() {
-    const int unit = fontMetrics().height();
-    auto* grid = new QGridLayout;
-    grid->setHorizontalSpacing(unit / 2);
-    grid->setVerticalSpacing(unit / 3);
-    auto* prompts = new QHBoxLayout;
-    prompts->setSpacing(unit / 2);
-    prompts->addWidget(prompt_, 1);
-    prompts->addWidget(text_, 2);
-    grid->addWidget(labelFor(tr("&Prompt"), prompt_), 0, 0);
-    grid->addLayout(prompts, 0, 1);
-    auto* paths = new QHBoxLayout;
-    paths->setSpacing(unit / 2);
-    paths->addWidget(candidate_, 1);
-    paths->addWidget(load_);
-    paths->addWidget(labelFor(tr("a&gainst"), reference_));
-    paths->addWidget(reference_, 1);
-    grid->addWidget(labelFor(tr("Can&didate"), candidate_), 1, 0);
-    grid->addLayout(paths, 1, 1);
-    grid->setColumnStretch(1, 1);
-    return grid;
+// A few controls that stay together when the bar's rows are broken.
+QWidget* RunBar::group(std::initializer_list<QWidget*> controls) {
+    auto* widget = new QWidget;
+    auto* row = new QHBoxLayout(widget);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(fontMetrics().height() / 3);
+    for (QWidget* control : controls) row->addWidget(control);
+    return widget;
 }
 
-QLayout* RunBar::layOutRun() {
+// Beside each other where there is room: every row that the bar does not take is the plot's.
+QLayout* RunBar::layOutControls() {
     const int unit = fontMetrics().height();
-    auto* steps = new QWidget;
-    auto* steps_row = new QHBoxLayout(steps);
-    steps_row->setContentsMargins(0, 0, 0, 0);
-    steps_row->setSpacing(unit / 2);
-    steps_row->addWidget(labelFor(tr("D&ecode steps"), decode_));
-    steps_row->addWidget(decode_);
     auto* flow = new FlowLayout;
     flow->setSpacing(unit / 2);
-    flow->addWidget(steps);
+    flow->addWidget(group({labelFor(tr("&Prompt"), prompt_), prompt_}));
+    flow->addWidget(group({labelFor(tr("Can&didate"), candidate_), candidate_, load_}));
+    flow->addWidget(group({labelFor(tr("a&gainst"), reference_), reference_}));
+    flow->addWidget(group({labelFor(tr("D&ecode steps"), decode_), decode_}));
     flow->addWidget(plant_);
     flow->addStretch();
     flow->addWidget(cancel_);
@@ -202,8 +185,8 @@ QLayout* RunBar::layOutRun() {
     auto* column = new QVBoxLayout;
     column->setSpacing(unit / 4);
     column->addLayout(flow);
-    column->addWidget(bar_);
-    column->addWidget(progress_);
+    for (QWidget* row : std::initializer_list<QWidget*>{text_, bar_, progress_})
+        column->addWidget(row);
     return column;
 }
 

@@ -62,8 +62,8 @@ class RunBar : public QWidget {
 
   private:
     void makeParts();
-    QLayout* layOutChoice();
-    QLayout* layOutRun();
+    QWidget* group(std::initializer_list<QWidget*> controls);
+    QLayout* layOutControls();
     QFrame* makeFaultBanner();
     void chooseFault(const QString& name);
     void loadKernel();
