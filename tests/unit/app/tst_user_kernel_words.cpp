@@ -141,6 +141,19 @@ class TestUserKernelWords : public QObject {
         QVERIFY2(missing.status == 2 && missing.err.contains("No such file"), missing.err);
     }
 
+    // A fault that was found, though there is nothing to compare: what its author looks for is in
+    // the one line, and no report of half a comparison is left behind.
+    void a_crash_is_told_with_its_place() {
+        const QString json = folder_.filePath("crash.json");
+        const Ran ran = compare(kernel("misbehaving-null"), {"--json", json});
+        QVERIFY2(ran.status == 2 && ran.err.count('\n') == 1, ran.err);
+        for (const char* part : {"misbehaving-null.so", "step attn_output of layer 0",
+                                 "lockstep_attn_output on attn bf16[",
+                                 "at position 0: crashed (SIGSEGV): it wrote to a null pointer"})
+            QVERIFY2(ran.err.contains(part), ran.err);
+        QVERIFY(!QFile::exists(json));
+    }
+
     // It crashes in the middle of an answer, and the chat goes on.
     void a_conversation_outlives_it() {
         QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
