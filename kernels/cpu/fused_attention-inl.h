@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Attention over one chunk of keys, flash-attention's inner loop: scores, softmax against the
-// chunk's own maximum, weighted values. Chunks begin at multiples of chunk_keys whatever the batch,
-// and are merged in ascending order, so prefill and decode do the same arithmetic for a row. All
-// query rows that share a key-value head go together: each key and value is loaded and widened once
-// for four of them.
-#include <hwy/cache_control.h>
-#include <hwy/contrib/math/math-inl.h>
-
-#include "kernels/cpu/fused_simd-inl.h"
+// chunk's own maximum, weighted values, folded into what earlier chunks gave. Chunks begin at
+// multiples of chunk_keys whatever the batch, and are folded in ascending order, so prefill and
+// decode do the same arithmetic for a row. All query rows that share a key-value head go together.
+#include "kernels/cpu/fused_words-inl.h"
 
 #if defined(LOCKSTEP_FUSED_ATTENTION_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LOCKSTEP_FUSED_ATTENTION_INL_H
@@ -19,159 +15,182 @@
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::HWY_NAMESPACE {
 
-// Query rows that share loads of keys and values, as registers allow.
-constexpr int query_tile = lanes >= 16 ? 4 : 2;
-constexpr int value_vectors = 4;
+// A tile of 6 query rows x 4 vectors fills AVX-512's 32 registers with a vector row and a
+// broadcast, 3 x 4 the 16 of older ones.
+constexpr int query_tile = lanes >= 16 ? 6 : 3;
+constexpr int tile_vectors = 4;
 
-// scores[m][0..3] = q[m] . k[0..3] for `rows` queries and four keys.
-template <int rows, class T>
-HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, const T* const* k, float* scores) {
-    Vector sums[rows][4];
-    for (int m = 0; m < rows; ++m) {
-        for (int n = 0; n < 4; ++n) sums[m][n] = hn::Zero(F32());
-    }
-    const float* q = c.q + query * c.q_stride;
-    for_lanes(c.head_dim, [&](int64_t d, size_t n) HWY_ATTR {
-        const Vector k0 = load_lanes(k[0] + d, n);
-        const Vector k1 = load_lanes(k[1] + d, n);
-        const Vector k2 = load_lanes(k[2] + d, n);
-        const Vector k3 = load_lanes(k[3] + d, n);
-        for (int m = 0; m < rows; ++m) {
-            const Vector x = load(q + m * c.q_stride + d);
-            sums[m][0] = hn::MulAdd(x, k0, sums[m][0]);
-            sums[m][1] = hn::MulAdd(x, k1, sums[m][1]);
-            sums[m][2] = hn::MulAdd(x, k2, sums[m][2]);
-            sums[m][3] = hn::MulAdd(x, k3, sums[m][3]);
-        }
-    });
-    for (int m = 0; m < rows; ++m) {
-        store_sums(sums[m][0], sums[m][1], sums[m][2], sums[m][3], scores + m * chunk_keys, false);
-    }
-}
-
-// Asks for row `key` of a chunk that begins at p. Decode reads each key and value once, and a
-// head's rows lie apart: the hardware's prefetch alone reached a third of the memory's bandwidth.
-template <class T>
-HWY_INLINE void prefetch_row(const void* p, int64_t key, int64_t stride, int64_t head_dim) {
-    const char* row = static_cast<const char*>(p) + key * stride * int64_t{sizeof(T)};
-    for (int64_t i = 0; i < head_dim * int64_t{sizeof(T)}; i += 64) hwy::Prefetch(row + i);
-}
-
-template <int rows, class T>
-HWY_INLINE void score_rows(const AttendChunk& c, int64_t query) {
-    const auto* keys = static_cast<const T*>(c.k);
-    const int64_t count = c.visible[query + rows - 1];  // of the row that sees most
-    for (int64_t key = 0; key < count; key += 4) {
-        const T* k[4];  // past the last key, the last once more: softmax never looks there
-        for (int64_t n = 0; n < 4; ++n) k[n] = keys + HWY_MIN(key + n, count - 1) * c.k_stride;
-        for (int64_t n = 0; n < 4 && c.next_k && query == 0; ++n) {
-            prefetch_row<T>(c.v, key + n, c.v_stride, c.head_dim);
-        }
-        score_tile<rows>(c, query, k, c.scores + query * chunk_keys + key);
-    }
-}
-
-// exp(score - maximum) in place, zero beyond what the query sees.
-HWY_INLINE void softmax_row(const AttendChunk& c, int64_t query) {
-    const F32 d;
-    float* row = c.scores + query * chunk_keys;
-    const int64_t seen = c.visible[query];
-    for (int64_t i = seen; i < chunk_keys; ++i) row[i] = -HUGE_VALF;
-    Vector maxima = hn::Set(d, -HUGE_VALF);
-    for (int64_t i = 0; i < seen; i += lanes) maxima = hn::Max(maxima, load(row + i));
-    const Vector maximum = hn::MaxOfLanes(d, maxima);
-    Vector sums = hn::Zero(d);
-    for (int64_t i = 0; i < chunk_keys; i += lanes) {
-        const Vector p = i < seen ? hn::Exp(d, hn::Sub(load(row + i), maximum)) : hn::Zero(d);
-        sums = hn::Add(sums, p);
-        store(p, row + i);
-    }
-    c.maximum[query] = hn::GetLane(maximum);
-    c.sum[query] = hn::GetLane(hn::SumOfLanes(d, sums));
-}
-
-// o[rows][d .. d + vectors * lanes) = p v
-template <int rows, int vectors, class T>
-HWY_INLINE void value_tile(const AttendChunk& c, int64_t query, int64_t d, size_t last_lanes) {
-    Vector sums[rows][vectors];
+// sums[m][j] = sum over i < count of a[m][i] * b[i][j * lanes ..]
+template <class W, int rows, int vectors>
+HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const float* HWY_RESTRICT b,
+                         int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors]) {
     for (int m = 0; m < rows; ++m) {
         for (int j = 0; j < vectors; ++j) sums[m][j] = hn::Zero(F32());
     }
-    const auto* values = static_cast<const T*>(c.v) + d;
-    const float* p = c.scores + query * chunk_keys;
-    const int64_t count = c.visible[query + rows - 1];
-    for (int64_t key = 0; key < count; ++key) {
-        Vector v[vectors];
-        const T* value = values + key * c.v_stride;
-        if (c.next_k && query == 0 && d == 0)
-            prefetch_row<T>(c.next_k, key, c.k_stride, c.head_dim);
-        for (int j = 0; j < vectors; ++j) {
-            v[j] = load_lanes(value + j * int64_t{lanes}, j + 1 < vectors ? lanes : last_lanes);
-        }
+    for (int64_t i = 0; i < count; ++i, b += b_stride) {
+        Vector y[vectors];
+        for (int j = 0; j < vectors; ++j) y[j] = load(b + j * int64_t{lanes});
         for (int m = 0; m < rows; ++m) {
-            const Vector weight = hn::Set(F32(), p[m * chunk_keys + key]);
-            for (int j = 0; j < vectors; ++j) sums[m][j] = hn::MulAdd(weight, v[j], sums[m][j]);
+            const Vector x = hn::Set(F32(), a[m * a_stride + i]);
+            for (int j = 0; j < vectors; ++j) sums[m][j] = W::dot(x, y[j], sums[m][j]);
         }
     }
+}
+
+// scores[m][key ..] of `vectors` vectors of keys, not yet scaled.
+template <class W, int rows, int vectors>
+HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, float* scores) {
+    const int64_t words = (c.head_dim + W::per_word - 1) / W::per_word;
+    for (int64_t from = 0; from < words; from += W::words_of_sum) {
+        Vector sums[rows][vectors];
+        multiply<W>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
+                    chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums);
+        for (int m = 0; m < rows; ++m) {
+            for (int j = 0; j < vectors; ++j) {
+                float* score = scores + m * chunk_keys + key + j * int64_t{lanes};
+                store(from > 0 ? hn::Add(load(score), sums[m][j]) : sums[m][j], score);
+            }
+        }
+    }
+}
+
+template <class W, int rows>
+HWY_INLINE void score_rows(const AttendChunk& c, int64_t query, int64_t count, float* scores) {
+    constexpr int64_t step = tile_vectors * int64_t{lanes};
+    int64_t key = 0;
+    for (; key + step <= count; key += step)
+        score_tile<W, rows, tile_vectors>(c, query, key, scores);
+    for (; key < count; key += lanes) score_tile<W, rows, 1>(c, query, key, scores);
+}
+
+// Of a row's scores, the first `seen` of `count`: their weights 2^(scale * score - maximum) in
+// their place as words, zero beyond, and the weights' sum.
+template <class W>
+HWY_INLINE void softmax_row(float* row, float scale, int64_t seen, int64_t count, float& maximum,
+                            float& weight_sum) {
+    const F32 d;
+    const int64_t full = seen / int64_t{lanes} * int64_t{lanes};
+    const auto last = hn::FirstN(d, static_cast<size_t>(seen - full));
+    Vector maxima = hn::Set(d, -HUGE_VALF);
+    for (int64_t i = 0; i < full; i += lanes) maxima = hn::Max(maxima, load(row + i));
+    if (full < seen) maxima = hn::Max(maxima, hn::IfThenElse(last, load(row + full), maxima));
+    const Vector factor = hn::Set(d, scale);
+    const Vector largest = hn::Mul(hn::MaxOfLanes(d, maxima), factor);
+    const auto weights = [&](int64_t i) HWY_ATTR {
+        if (i >= seen) return hn::Zero(d);
+        const Vector w = W::exp2(hn::MulSub(load(row + i), factor, largest));
+        return i < full ? w : hn::IfThenElseZero(last, w);
+    };
+    Vector sums = hn::Zero(d);
+    for (int64_t i = 0; i < count; i += 2 * lanes) {
+        const Vector a = weights(i), b = weights(i + int64_t{lanes});
+        W::store_weights(a, b, row, i, sums);
+    }
+    maximum = hn::GetLane(largest);
+    weight_sum = hn::GetLane(hn::SumOfLanes(d, sums));
+}
+
+// How queries [query, query + count) of a partial softmax and a further part of theirs come
+// together: their factors, and the new maximum and sum.
+struct FoldFactors {
+    float old[partial_padding], part[partial_padding];
+};
+HWY_INLINE void fold_sums(const PartialSoftmax& to, int64_t query, int64_t count,
+                          const float* part_maximum, const float* part_sum, FoldFactors& factors) {
+    const F32 d;
+    for (int64_t i = 0; i < count; i += lanes) {
+        float* maximum = to.maximum + query + i;
+        float* sum = to.sum + query + i;
+        const Vector before = load(maximum), part = load(part_maximum + i);
+        const Vector larger = hn::Max(before, part);
+        const Vector old_factor = exp2(hn::Sub(before, larger));
+        const Vector part_factor = exp2(hn::Sub(part, larger));
+        store(old_factor, factors.old + i);
+        store(part_factor, factors.part + i);
+        const Vector folded =
+            hn::MulAdd(load(part_sum + i), part_factor, hn::Mul(load(sum), old_factor));
+        const auto ours = hn::FirstN(d, static_cast<size_t>(HWY_MIN(count - i, int64_t{lanes})));
+        store(hn::IfThenElse(ours, larger, before), maximum);
+        store(hn::IfThenElse(ours, folded, load(sum)), sum);
+    }
+}
+HWY_INLINE void fold_values(Vector part, float part_factor, float old_factor, float* o) {
+    const F32 d;
+    const Vector old = hn::Mul(load(o), hn::Set(d, old_factor));
+    store(hn::MulAdd(part, hn::Set(d, part_factor), old), o);
+}
+
+// o[m][d ..] of `vectors` vectors of a head's elements.
+template <class W, int rows, int vectors>
+HWY_INLINE void value_tile(const AttendChunk& c, int64_t query, int64_t d, int64_t words,
+                           const float* weights, const FoldFactors& factors) {
+    Vector sums[rows][vectors];
+    multiply<W>(weights, chunk_keys, c.packed_v + d, c.padded_head_dim, words, sums);
     for (int m = 0; m < rows; ++m) {
-        float* o = c.o + (query + m) * c.q_stride + d;
-        for (int j = 0; j < vectors; ++j) {
-            store_lanes(sums[m][j], o + j * int64_t{lanes}, j + 1 < vectors ? lanes : last_lanes);
-        }
+        float* o = c.out.o + (query + m) * c.padded_head_dim + d;
+        for (int j = 0; j < vectors; ++j)
+            fold_values(sums[m][j], factors.part[m], factors.old[m], o + j * int64_t{lanes});
     }
 }
 
-template <int rows, class T>
-HWY_INLINE void value_rows(const AttendChunk& c, int64_t query) {
-    constexpr int64_t step = value_vectors * int64_t{lanes};
-    int64_t d = 0;
-    for (; d + step <= c.head_dim; d += step)
-        value_tile<rows, value_vectors, T>(c, query, d, lanes);
-    for (; d < c.head_dim; d += lanes) {
-        value_tile<rows, 1, T>(c, query, d, HWY_MIN(lanes, static_cast<size_t>(c.head_dim - d)));
-    }
-}
-
-template <int rows, class T>
+template <class W, int rows>
 HWY_NOINLINE void attend_rows(const AttendChunk& c, int64_t query, int64_t wanted) {
     if constexpr (rows > 1) {
         if (wanted < rows) {
-            attend_rows<rows - 1, T>(c, query, wanted);
+            attend_rows<W, rows - 1>(c, query, wanted);
             return;
         }
     }
-    score_rows<rows, T>(c, query);
-    for (int m = 0; m < rows; ++m) softmax_row(c, query + m);
-    value_rows<rows, T>(c, query);
+    alignas(64) float scores[rows * chunk_keys];
+    float maximum[partial_padding] = {}, sum[partial_padding] = {};
+    const int64_t count = c.visible[query + rows - 1];  // of the row that sees most
+    score_rows<W, rows>(c, query, count, scores);
+    for (int m = 0; m < rows; ++m) {
+        softmax_row<W>(scores + m * chunk_keys, c.scale, c.visible[query + m], count, maximum[m],
+                       sum[m]);
+    }
+    FoldFactors factors;
+    fold_sums(c.out, query, rows, maximum, sum, factors);
+    const int64_t words = (count + W::per_word - 1) / W::per_word;
+    constexpr int64_t step = tile_vectors * int64_t{lanes};
+    const int64_t padded = (c.head_dim + int64_t{lanes} - 1) / int64_t{lanes} * int64_t{lanes};
+    int64_t d = 0;
+    for (; d + step <= padded; d += step)
+        value_tile<W, rows, tile_vectors>(c, query, d, words, scores, factors);
+    for (; d < c.head_dim; d += lanes) value_tile<W, rows, 1>(c, query, d, words, scores, factors);
 }
 
-template <class T>
-void attend_of(const AttendChunk& c) {
+template <class W>
+void attend(const AttendChunk& c) {
     // Rows that see nothing of this chunk come first: visible ascends.
     int64_t query = 0;
     while (query < c.queries && c.visible[query] == 0) ++query;
     for (; query < c.queries; query += query_tile) {
-        attend_rows<query_tile, T>(c, query, HWY_MIN(c.queries - query, query_tile));
+        attend_rows<W, query_tile>(c, query, HWY_MIN(c.queries - query, query_tile));
     }
 }
 
-void attend(const AttendChunk& c) {
-    with_dtype(c.dtype,
-               [&](auto* type) HWY_ATTR { attend_of<std::remove_pointer_t<decltype(type)>>(c); });
+void fold(const PartialSoftmax& to, const PartialSoftmax& part, int64_t from, int64_t queries,
+          int64_t padded_head_dim) {
+    constexpr int64_t most = partial_padding;
+    for (int64_t query = from; query < queries; query += most) {
+        const int64_t count = HWY_MIN(most, queries - query);
+        FoldFactors factors;
+        fold_sums(to, query, count, part.maximum + query, part.sum + query, factors);
+        for (int64_t i = 0; i < count * padded_head_dim; i += lanes) {
+            const int64_t m = i / padded_head_dim;
+            const int64_t at = query * padded_head_dim + i;
+            fold_values(load(part.o + at), factors.part[m], factors.old[m], to.o + at);
+        }
+    }
 }
 
-void merge(float* maximum, float* sum, float* o, float part_maximum, float part_sum,
-           const float* part_o, int64_t count) {
-    const float larger = *maximum > part_maximum ? *maximum : part_maximum;
-    const float scale = *maximum == larger ? 1.0f : std::exp(*maximum - larger);
-    const float part_scale = part_maximum == larger ? 1.0f : std::exp(part_maximum - larger);
-    *maximum = larger;
-    *sum = *sum * scale + part_sum * part_scale;
-    const F32 d;
-    for_lanes(count, [&](int64_t i, size_t n) HWY_ATTR {
-        const Vector scaled = hn::Mul(load_lanes(o + i, n), hn::Set(d, scale));
-        store_lanes(hn::MulAdd(load_lanes(part_o + i, n), hn::Set(d, part_scale), scaled), o + i,
-                    n);
+void divide(const float* o, float sum, int64_t count, void* out, DType dtype) {
+    with_dtype(dtype, [&](auto* to) HWY_ATTR {
+        to = static_cast<decltype(to)>(out);
+        for_lanes(count, [&](int64_t i, size_t n) HWY_ATTR {
+            store_lanes(hn::Div(load(o + i), hn::Set(F32(), sum)), to + i, n);
+        });
     });
 }
 

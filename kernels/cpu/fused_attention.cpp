@@ -4,6 +4,7 @@
 // and blocks of rows, each of which walks its chunks in order. Both merge the same chunks in the
 // same order: a row's bits do not depend on which way it went.
 #include <cmath>
+#include <numbers>
 
 #include "kernels/cpu/fused.h"
 #include "kernels/cpu/fused_kernels.h"
@@ -14,19 +15,19 @@ namespace lockstep {
 namespace {
 
 constexpr int64_t most_rows_by_chunk = 4;
-constexpr int64_t block_queries = 48;  // of a prefill block: rows times heads that share a kv head
-
-// A partial softmax of a group of queries.
-struct Partial {
-    float* maximum;  // [queries]
-    float* sum;      // [queries]
-    float* o;        // [queries][stride]
-};
+// Of a prefill block: rows times heads that share a kv head. Packing a chunk for 96 costs about a
+// thirtieth of what they then do with it; blocks are made of whole tiles of the kernels.
+constexpr int64_t block_queries = 96;
+constexpr int64_t tile_rows = 6;
+constexpr int64_t units_per_thread = 4;
 
 class Attention {
   public:
     Attention(const AttentionArgs& args, int64_t position, Stream& stream)
         : args_(args),
+          kernels_(fused_kernels()),
+          pairs_(args.q.dtype == DType::bf16 && kernels_.attention_bf16_pairs.attend),
+          attention_(pairs_ ? kernels_.attention_bf16_pairs : kernels_.attention),
           stream_(cpu_stream(stream)),
           pool_(stream_.pool()),
           scratch_(stream.state<FusedScratch>()),
@@ -35,31 +36,32 @@ class Attention {
           kv_heads_(args.k_cache.shape[1]),
           heads_per_kv_(args.q.shape[1] / kv_heads_),
           head_dim_(args.q.shape[2]),
-          stride_((head_dim_ + 15) / 16 * 16) {}
+          words_((head_dim_ + attention_.per_word - 1) / attention_.per_word),
+          padded_head_dim_((head_dim_ + 15) / 16 * 16) {}
 
     Status run() { return rows_ <= most_rows_by_chunk ? by_chunk() : by_block(); }
 
   private:
     struct Own {  // a thread's memory for a group of queries
         float* q;
-        float* scores;
         int32_t* visible;
-        Partial part, running;
+        float *packed_k, *packed_v;
+        PartialSoftmax running;
     };
 
-    Partial take_partial(Carver& carver, int64_t queries) const {
-        Partial p{};
-        p.maximum = carver.take<float>(queries);
-        p.sum = carver.take<float>(queries);
-        p.o = carver.take<float>(queries * stride_);
+    PartialSoftmax take_partial(Carver& carver, int64_t queries) const {
+        PartialSoftmax p;
+        p.maximum = carver.take<float>(queries + partial_padding);
+        p.sum = carver.take<float>(queries + partial_padding);
+        p.o = carver.take<float>(queries * padded_head_dim_);
         return p;
     }
     Own take_own(Carver& carver, int64_t queries) const {
         Own own{};
-        own.q = carver.take<float>(queries * stride_);
-        own.scores = carver.take<float>(queries * chunk_keys);
+        own.q = carver.take<float>(queries * words_);
         own.visible = carver.take<int32_t>(queries);
-        own.part = take_partial(carver, queries);
+        own.packed_k = carver.take<float>(words_ * chunk_keys);
+        own.packed_v = carver.take<float>(chunk_keys / attention_.per_word * padded_head_dim_);
         own.running = take_partial(carver, queries);
         return own;
     }
@@ -68,84 +70,83 @@ class Attention {
         take_own(carver, queries);
         return scratch_.reserve(shared_bytes, carver.bytes());
     }
+    // Nothing seen yet: what is folded in then comes out as it is.
+    void begin(const PartialSoftmax& p, int64_t queries) const {
+        std::fill_n(p.maximum, queries + partial_padding, -HUGE_VALF);
+        std::fill_n(p.sum, queries + partial_padding, 0.0f);
+        std::fill_n(p.o, queries * padded_head_dim_, 0.0f);
+    }
 
-    // The scaled queries of rows [first, last) that share kv head `kv`: row by row, head by head.
+    // The queries of rows [first, last) that share kv head `kv`: row by row, head by head.
     void load_queries(const Own& own, int64_t kv, int64_t first, int64_t last) const {
+        const DType dtype = pairs_ ? DType::bf16 : DType::f32;
         float* to = own.q;
         for (int64_t t = first; t < last; ++t) {
-            for (int64_t h = 0; h < heads_per_kv_; ++h, to += stride_) {
+            for (int64_t h = 0; h < heads_per_kv_; ++h, to += words_) {
                 const void* from =
                     static_cast<const char*>(row_bytes_of(args_.q, t)) +
                     dtype_bytes(args_.q.dtype, (kv * heads_per_kv_ + h) * args_.q.stride[1]);
-                fused_kernels().convert(from, args_.q.dtype, head_dim_, to, DType::f32);
-                for (int64_t d = 0; d < head_dim_; ++d) to[d] *= args_.scale;
-                std::fill(to + head_dim_, to + stride_, 0.0f);
+                to[words_ - 1] = 0;
+                kernels_.convert(from, args_.q.dtype, head_dim_, to, dtype);
             }
         }
     }
 
     // Attends rows [first, last) to the keys of one chunk.
     void attend(const Own& own, int64_t kv, int64_t first, int64_t last, int64_t chunk,
-                const Partial& out, const void* next_k) const {
+                const PartialSoftmax& out, const void* next_k) const {
         const int64_t key = chunk * chunk_keys;
+        const auto seen_by = [&](int64_t t) {
+            return std::clamp<int64_t>(position_ + t + 1 - key, 0, chunk_keys);
+        };
+        ChunkKeys keys;
+        keys.k = key_of(args_.k_cache, key, kv);
+        keys.v = key_of(args_.v_cache, key, kv);
+        keys.k_stride = args_.k_cache.stride[0];
+        keys.v_stride = args_.v_cache.stride[0];
+        keys.dtype = args_.k_cache.dtype;
+        keys.count = seen_by(last - 1);
+        keys.head_dim = head_dim_;
+        keys.padded_head_dim = padded_head_dim_;
+        keys.next_k = next_k;
+        keys.packed_k = own.packed_k;
+        keys.packed_v = own.packed_v;
+        attention_.pack(keys);
+
         for (int64_t t = first; t < last; ++t) {
-            const int64_t seen = std::clamp<int64_t>(position_ + t + 1 - key, 0, chunk_keys);
             std::fill_n(own.visible + (t - first) * heads_per_kv_, heads_per_kv_,
-                        static_cast<int32_t>(seen));
+                        static_cast<int32_t>(seen_by(t)));
         }
         AttendChunk c;
         c.q = own.q;
         c.queries = (last - first) * heads_per_kv_;
-        c.q_stride = stride_;
-        c.head_dim = head_dim_;
         c.visible = own.visible;
-        c.k = key_of(args_.k_cache, key, kv);
-        c.v = key_of(args_.v_cache, key, kv);
-        c.k_stride = args_.k_cache.stride[0];
-        c.v_stride = args_.v_cache.stride[0];
-        c.dtype = args_.k_cache.dtype;
-        c.next_k = next_k;
-        c.scores = own.scores;
-        c.maximum = out.maximum;
-        c.sum = out.sum;
-        c.o = out.o;
-        fused_kernels().attend(c);
+        c.scale = args_.scale * std::numbers::log2e_v<float>;
+        c.head_dim = head_dim_;
+        c.padded_head_dim = padded_head_dim_;
+        c.packed_k = own.packed_k;
+        c.packed_v = own.packed_v;
+        c.out = out;
+        attention_.attend(c);
     }
     static const void* key_of(const Tensor& cache, int64_t key, int64_t kv) {
         return static_cast<const char*>(row_bytes_of(cache, key)) +
                dtype_bytes(cache.dtype, kv * cache.stride[1]);
     }
 
-    // The first chunk is every row's first: it becomes the running one. Queries below `from` see
-    // nothing of this chunk.
-    void merge(const Partial& running, const Partial& part, int64_t from, int64_t queries,
-               bool first_chunk) const {
-        for (int64_t i = from; i < queries; ++i) {
-            if (first_chunk) {
-                running.maximum[i] = part.maximum[i];
-                running.sum[i] = part.sum[i];
-                std::copy_n(part.o + i * stride_, stride_, running.o + i * stride_);
-                continue;
-            }
-            fused_kernels().merge(running.maximum + i, running.sum + i, running.o + i * stride_,
-                                  part.maximum[i], part.sum[i], part.o + i * stride_, head_dim_);
-        }
-    }
-    // First row of [first, last) that sees a key of the chunk, as an index of queries.
-    int64_t first_seeing(int64_t first, int64_t last, int64_t chunk) const {
-        const int64_t t = std::clamp(chunk * chunk_keys - position_, first, last);
-        return (t - first) * heads_per_kv_;
+    // First row of [0, rows_) that sees a key of the chunk, as an index of queries.
+    int64_t first_seeing(int64_t chunk) const {
+        return std::clamp<int64_t>(chunk * chunk_keys - position_, 0, rows_) * heads_per_kv_;
     }
 
-    void finish(const Partial& running, int64_t kv, int64_t first, int64_t last) const {
+    void finish(const PartialSoftmax& running, int64_t kv, int64_t first, int64_t last) const {
         int64_t i = 0;
         for (int64_t t = first; t < last; ++t) {
             for (int64_t h = 0; h < heads_per_kv_; ++h, ++i) {
-                float* o = running.o + i * stride_;
-                for (int64_t d = 0; d < head_dim_; ++d) o[d] /= running.sum[i];
                 char* to = static_cast<char*>(row_bytes_of(args_.attn, t)) +
                            dtype_bytes(args_.attn.dtype, (kv * heads_per_kv_ + h) * head_dim_);
-                fused_kernels().convert(o, DType::f32, head_dim_, to, args_.attn.dtype);
+                kernels_.divide(running.o + i * padded_head_dim_, running.sum[i], head_dim_, to,
+                                args_.attn.dtype);
             }
         }
     }
@@ -195,7 +196,9 @@ class Attention {
             const int64_t after = std::min(unit + 1, last - 1);
             const void* next_k =
                 key_of(args_.k_cache, after / kv_heads_ * chunk_keys, after % kv_heads_);
-            attend(own, kv, 0, rows_, chunk, partial(kv, chunk), next_k);
+            const PartialSoftmax part = partial(kv, chunk);
+            begin(part, rows_ * heads_per_kv_);
+            attend(own, kv, 0, rows_, chunk, part, next_k);
             if (left[kv].fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
             merge_chunks(own, kv, chunks, partial);
         }
@@ -213,17 +216,21 @@ class Attention {
     template <class PartialOf>
     void merge_chunks(const Own& own, int64_t kv, int64_t chunks, const PartialOf& partial) const {
         const int64_t queries = rows_ * heads_per_kv_;
+        begin(own.running, queries);
         for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-            merge(own.running, partial(kv, chunk), first_seeing(0, rows_, chunk), queries,
-                  chunk == 0);
+            kernels_.fold(own.running, partial(kv, chunk), first_seeing(chunk), queries,
+                          padded_head_dim_);
         }
         finish(own.running, kv, 0, rows_);
     }
 
     // Units are (block of rows, kv head), the longest first.
     Status by_block() {
-        const int64_t block = std::max<int64_t>(1, block_queries / heads_per_kv_);
-        const int64_t blocks = (rows_ + block - 1) / block;
+        const auto blocks_of = [&](int64_t block) { return (rows_ + block - 1) / block; };
+        const int64_t wanted = units_per_thread * pool_.threads();
+        int64_t block = std::max<int64_t>(1, block_queries / heads_per_kv_ / tile_rows) * tile_rows;
+        while (block > tile_rows && blocks_of(block) * kv_heads_ < wanted) block -= tile_rows;
+        const int64_t blocks = blocks_of(block);
         const int64_t queries = block * heads_per_kv_;
         LOCKSTEP_TRY(reserve(0, queries));
         share_out(pool_, Claims::one_by_one(blocks * kv_heads_), [&](int thread, Pieces& pieces) {
@@ -240,19 +247,20 @@ class Attention {
     }
     void attend_block(const Own& own, int64_t kv, int64_t first, int64_t last) const {
         load_queries(own, kv, first, last);
-        const int64_t queries = (last - first) * heads_per_kv_;
-        for (int64_t chunk = 0; chunk < chunks_of(position_ + last); ++chunk) {
-            attend(own, kv, first, last, chunk, own.part, nullptr);
-            merge(own.running, own.part, first_seeing(first, last, chunk), queries, chunk == 0);
-        }
+        begin(own.running, (last - first) * heads_per_kv_);
+        for (int64_t chunk = 0; chunk < chunks_of(position_ + last); ++chunk)
+            attend(own, kv, first, last, chunk, own.running, nullptr);
         finish(own.running, kv, first, last);
     }
 
     const AttentionArgs& args_;
+    const FusedKernels& kernels_;
+    const bool pairs_;
+    const AttentionKernels attention_;
     CpuStream& stream_;
     ThreadPool& pool_;
     FusedScratch& scratch_;
-    const int64_t position_, rows_, kv_heads_, heads_per_kv_, head_dim_, stride_;
+    const int64_t position_, rows_, kv_heads_, heads_per_kv_, head_dim_, words_, padded_head_dim_;
 };
 
 }  // namespace

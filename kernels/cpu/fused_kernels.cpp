@@ -32,8 +32,12 @@ FusedKernels table() {
     k.add = add;
     k.rotate = rotate;
     k.gate = gate;
-    k.attend = attend;
-    k.merge = merge;
+    k.attention = {FloatWords::per_word, pack_floats, attend<FloatWords>};
+#if LOCKSTEP_BF16_WORDS
+    k.attention_bf16_pairs = {Bf16Words::per_word, pack_bf16, attend<Bf16Words>};
+#endif
+    k.fold = fold;
+    k.divide = divide;
     return k;
 }
 
@@ -63,6 +67,7 @@ const FusedKernels& fused_kernels() {
         const bool limited = limit && limit_targets(limit);
         FusedKernels k = HWY_DYNAMIC_DISPATCH(table)();
         if (!limited) k.product_bf16_pairs = avx512_bf16_product();
+        if (!k.product_bf16_pairs) k.attention_bf16_pairs = {};
         return k;
     }();
     return best;

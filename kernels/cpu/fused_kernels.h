@@ -46,24 +46,49 @@ inline int64_t depth_part(int64_t depth) {
     return parts <= 1 ? depth : (depth / parts + 63) / 64 * 64;
 }
 
-// One chunk of keys for a group of query rows that share a key-value head.
-struct AttendChunk {
-    const float* q = nullptr;  // [queries][q_stride], scaled
-    int64_t queries = 0;
-    int64_t q_stride = 0;  // head_dim, rounded up to 16; the padding is zero
-    int64_t head_dim = 0;
-    const int32_t* visible =
-        nullptr;              // [queries] keys of this chunk that each query sees, ascending
+// Keys and values of one chunk and key-value head, to be packed as operands of attention's
+// products: words of four bytes, each a float, or the bf16 of a pair.
+struct ChunkKeys {
     const void* k = nullptr;  // first key of the chunk
     const void* v = nullptr;
     int64_t k_stride = 0;  // elements between keys
     int64_t v_stride = 0;
     DType dtype = DType::bf16;
+    int64_t count = 0;  // keys, at most chunk_keys
+    int64_t head_dim = 0;
+    int64_t padded_head_dim = 0;   // a multiple of 16
     const void* next_k = nullptr;  // what will be read next, if known: fetched meanwhile
-    float* scores = nullptr;       // workspace [queries][chunk_keys]
-    float* maximum = nullptr;      // out [queries]
-    float* sum = nullptr;          // out [queries]: of exp(score - maximum)
-    float* o = nullptr;            // out [queries][q_stride]: the same, times v
+    float* packed_k = nullptr;     // out [words of a head][chunk_keys]
+    float* packed_v = nullptr;     // out [words of the chunk's keys][padded_head_dim]
+};
+
+// Of a group of queries, what is known after some of their keys; so many floats may be read and are
+// kept beyond the queries' maximum and sum.
+inline constexpr int partial_padding = 16;
+struct PartialSoftmax {
+    float* maximum = nullptr;  // [queries] of score * scale; -inf before the first key
+    float* sum = nullptr;      // [queries] of 2^(score * scale - maximum)
+    float* o = nullptr;        // [queries][padded_head_dim]: the same, times v
+};
+
+// One packed chunk for a group of query rows that share a key-value head.
+struct AttendChunk {
+    const float* q = nullptr;  // [queries][words of a head]; an odd head's last pair ends in 0
+    int64_t queries = 0;
+    const int32_t* visible =
+        nullptr;      // [queries] keys of this chunk that each query sees, ascending
+    float scale = 0;  // attention's, times log2(e)
+    int64_t head_dim = 0;
+    int64_t padded_head_dim = 0;
+    const float* packed_k = nullptr;
+    const float* packed_v = nullptr;
+    PartialSoftmax out;  // the chunk is folded in
+};
+
+struct AttentionKernels {
+    int64_t per_word;  // elements of a word: 1, of f32, or 2, of bf16
+    void (*pack)(const ChunkKeys&);
+    void (*attend)(const AttendChunk&);
 };
 
 // Adds the bias to a group of rotation pairs and rotates them, for `rows` rows.
@@ -96,10 +121,15 @@ struct FusedKernels {
     void (*rotate)(const Rotation&);
     // out[i] = silu(gate[i]) * up[i] for a row of a panel: c holds gate_group gates, then ups
     void (*gate)(const float* c, int64_t count, void* out, DType dtype);
-    void (*attend)(const AttendChunk&);
-    // running = running and part, both partial softmaxes: (maximum, sum, o[count])
-    void (*merge)(float* maximum, float* sum, float* o, float part_maximum, float part_sum,
-                  const float* part_o, int64_t count);
+    // Attention in f32 over a cache of any dtype.
+    AttentionKernels attention;
+    // The same of bf16 queries and cache; null where the CPU has no dot product of bf16.
+    AttentionKernels attention_bf16_pairs;
+    // Folds part into `to`, queries [from, queries).
+    void (*fold)(const PartialSoftmax& to, const PartialSoftmax& part, int64_t from,
+                 int64_t queries, int64_t padded_head_dim);
+    // out[i] = o[i] / sum
+    void (*divide)(const float* o, float sum, int64_t count, void* out, DType dtype);
 };
 
 // The best table for this CPU, chosen once; the environment's LOCKSTEP_SIMD=SCALAR, SSE4, AVX2 or

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The operands of attention's two products: words of four bytes, each a float, or the bf16 of a
+// pair that one instruction multiplies and adds. A chunk of keys and values is packed once for all
+// the query rows of a unit, so that lanes run along keys (scores) and along a head's elements
+// (values): no sum has to be taken across lanes.
+#include <hwy/cache_control.h>
+
+#include "kernels/cpu/fused_simd-inl.h"
+
+#if defined(LOCKSTEP_FUSED_WORDS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOCKSTEP_FUSED_WORDS_INL_H
+#undef LOCKSTEP_FUSED_WORDS_INL_H
+#else
+#define LOCKSTEP_FUSED_WORDS_INL_H
+#endif
+
+#undef LOCKSTEP_BF16_WORDS
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#define LOCKSTEP_BF16_WORDS 1
+#else
+#define LOCKSTEP_BF16_WORDS 0
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::HWY_NAMESPACE {
+
+// 2^t, of t <= 0; below 2^-126 it stays there. The remainder's polynomial is a minimax fit of
+// (2^f - 1) / f on [-0.5, 0.5].
+template <class Coefficients>
+HWY_INLINE Vector exp2_by(const Coefficients& coefficients, Vector t) {
+    const F32 d;
+    const hn::RebindToSigned<F32> di;
+    // Adding it rounds to an integer, which then lies in the low bits, with the exponent's bias.
+    const Vector shift = hn::Set(d, 0x1.8p23f + 127);
+    t = hn::Max(hn::Set(d, -126), t);  // in this order a NaN stays one
+    const Vector shifted = hn::Add(t, shift);
+    const Vector f = hn::Sub(t, hn::Sub(shifted, shift));
+    constexpr int degree = sizeof(coefficients) / sizeof(float);
+    Vector sum = hn::Set(d, coefficients[degree - 1]);
+    for (int i = degree - 2; i >= 0; --i) sum = hn::MulAdd(sum, f, hn::Set(d, coefficients[i]));
+    sum = hn::MulAdd(sum, f, hn::Set(d, 1));
+    return hn::Mul(sum, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
+}
+// Relative error 8e-8, evaluated in f32.
+HWY_INLINE Vector exp2(Vector t) {
+    constexpr float coefficients[]{0.693147182f,   0.240226477f,   0.0555033237f,
+                                   0.00961843692f, 0.00133988785f, 0.000153533707f};
+    return exp2_by(coefficients, t);
+}
+// Relative error 3e-6, for what is then rounded to bf16's 2e-3.
+HWY_INLINE Vector short_exp2(Vector t) {
+    constexpr float coefficients[]{0.693124175f, 0.240240991f, 0.055906482f, 0.0095828753f};
+    return exp2_by(coefficients, t);
+}
+
+struct FloatWords {
+    static constexpr int64_t per_word = 1;
+    // A score is a sum of sums of so many products: added one by one, the 64 of a head's rounding
+    // errors were twice those of the reference's product.
+    static constexpr int64_t words_of_sum = 16;
+
+    static HWY_INLINE Vector dot(Vector a, Vector b, Vector sum) { return hn::MulAdd(a, b, sum); }
+    static HWY_INLINE Vector exp2(Vector t) { return HWY_NAMESPACE::exp2(t); }
+    // Weights i .. i + 2 * lanes of a row, in the scores' place.
+    static HWY_INLINE void store_weights(Vector a, Vector b, float* row, int64_t i, Vector& sum) {
+        store(a, row + i);
+        store(b, row + i + lanes);
+        sum = hn::Add(hn::Add(sum, a), b);
+    }
+    template <class T>
+    static HWY_INLINE float word(const T* row, int64_t index, int64_t) {
+        return hn::GetLane(load_part(row + index, 1));
+    }
+};
+
+#if HWY_TARGET != HWY_SCALAR
+// Four words from word w on.
+template <class T>
+HWY_INLINE Four four_words(FloatWords, const T* row, int64_t w) {
+    const hn::FixedTag<float, 4> d;
+    if constexpr (std::is_same_v<T, float>) {
+        return hn::LoadU(d, row + w);
+    } else {
+        return hn::PromoteTo(d, hn::LoadU(hn::Rebind<T, hn::FixedTag<float, 4>>(), row + w));
+    }
+}
+#endif
+
+#if LOCKSTEP_BF16_WORDS
+// For CPUs with AVX512_BF16, of which Highway 1.0.3 knows nothing: hence the two instructions by
+// name. They round to nearest even and flush subnormals.
+struct Bf16Words {
+    static constexpr int64_t per_word = 2;
+    static constexpr int64_t words_of_sum = 1 << 30;  // the operands' own rounding is far coarser
+
+    static HWY_INLINE Vector dot(Vector a, Vector b, Vector sum) {
+        asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+        return sum;
+    }
+    static HWY_INLINE Vector exp2(Vector t) { return short_exp2(t); }
+    // The sum is of what is stored, so that rounding leaves the weights' sum 1.
+    static HWY_INLINE void store_weights(Vector a, Vector b, float* row, int64_t i, Vector& sum) {
+        const F32 d;
+        Vector words;
+        asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(words.raw) : "v"(a.raw), "v"(b.raw));
+        store(words, row + i / 2);
+        const Vector ones = hn::BitCast(d, hn::Set(hn::RebindToUnsigned<F32>(), 0x3f803f80u));
+        sum = dot(words, ones, sum);
+    }
+    static HWY_INLINE float word(const hwy::bfloat16_t* row, int64_t index, int64_t count) {
+        float word = 0;
+        std::memcpy(&word, row + 2 * index, 2 * index + 1 < count ? 4 : 2);
+        return word;
+    }
+};
+
+HWY_INLINE Four four_words(Bf16Words, const hwy::bfloat16_t* row, int64_t w) {
+    return hn::LoadU(hn::FixedTag<float, 4>(), reinterpret_cast<const float*>(row + 2 * w));
+}
+#endif
+
+// Asks for row `key` from p on. Decode reads each key and value once, and a head's rows lie apart:
+// the hardware's prefetch alone reached a third of the memory's bandwidth.
+template <class T>
+HWY_INLINE void prefetch_row(const void* p, int64_t key, int64_t stride, int64_t head_dim) {
+    const char* row = static_cast<const char*>(p) + key * stride * int64_t{sizeof(T)};
+    for (int64_t i = 0; i < head_dim * int64_t{sizeof(T)}; i += 64) hwy::Prefetch(row + i);
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// Words w .. w + 4 of `lanes` rows; in block b of vector i, row 4 * b + i.
+template <class W, class T, class D>
+HWY_INLINE hn::Vec<D> blocks_of_rows(W words, D d, const T* const* rows, int64_t w) {
+    if constexpr (hn::MaxLanes(D()) == 4) {
+        return four_words(words, *rows, w);
+    } else {
+        const hn::Half<D> half;
+        const auto low = blocks_of_rows(words, half, rows, w);
+        return hn::Combine(d, blocks_of_rows(words, half, rows + hn::MaxLanes(half), w), low);
+    }
+}
+// out[j][lane] = word w + j of row `lane`
+template <class W, class T>
+HWY_INLINE void transpose_words(const T* const* rows, int64_t w, float* out, int64_t out_stride) {
+    const F32 d;
+    const hn::RepartitionToWide<F32> wide;
+    Vector a[4];
+    for (int i = 0; i < 4; ++i) a[i] = blocks_of_rows(W(), d, rows + i, w);
+    const auto low_01 = hn::BitCast(wide, hn::InterleaveLower(d, a[0], a[1]));
+    const auto low_23 = hn::BitCast(wide, hn::InterleaveLower(d, a[2], a[3]));
+    const auto high_01 = hn::BitCast(wide, hn::InterleaveUpper(d, a[0], a[1]));
+    const auto high_23 = hn::BitCast(wide, hn::InterleaveUpper(d, a[2], a[3]));
+    store(hn::BitCast(d, hn::InterleaveLower(wide, low_01, low_23)), out);
+    store(hn::BitCast(d, hn::InterleaveUpper(wide, low_01, low_23)), out + out_stride);
+    store(hn::BitCast(d, hn::InterleaveLower(wide, high_01, high_23)), out + 2 * out_stride);
+    store(hn::BitCast(d, hn::InterleaveUpper(wide, high_01, high_23)), out + 3 * out_stride);
+}
+#endif
+
+template <class W, class T>
+void pack_keys(const ChunkKeys& c) {
+    const auto* keys = static_cast<const T*>(c.k);
+    const int64_t words = (c.head_dim + W::per_word - 1) / W::per_word;
+    for (int64_t key = 0; key < c.count; key += lanes) {
+        // Past the last key, the last once more: softmax never looks there.
+        const T* rows[lanes];
+        for (int64_t i = 0; i < int64_t{lanes}; ++i) {
+            rows[i] = keys + HWY_MIN(key + i, c.count - 1) * c.k_stride;
+            if (c.next_k) prefetch_row<T>(c.v, key + i, c.v_stride, c.head_dim);
+        }
+        float* out = c.packed_k + key;
+        int64_t w = 0;
+#if HWY_TARGET != HWY_SCALAR
+        for (; w + 4 <= c.head_dim / W::per_word; w += 4) {
+            transpose_words<W>(rows, w, out + w * chunk_keys, chunk_keys);
+        }
+#endif
+        for (; w < words; ++w) {
+            for (size_t i = 0; i < lanes; ++i) {
+                out[w * chunk_keys + i] = W::word(rows[i], w, c.head_dim);
+            }
+        }
+    }
+}
+
+template <class T>
+HWY_INLINE void pack_value(FloatWords, const ChunkKeys& c, int64_t key, float* out) {
+    const T* row = static_cast<const T*>(c.v) + key * c.v_stride;
+    for_lanes(c.head_dim,
+              [&](int64_t i, size_t n) HWY_ATTR { store(load_lanes(row + i, n), out + i); });
+}
+#if LOCKSTEP_BF16_WORDS
+// Elements of key and key + 1 side by side.
+template <class T>
+HWY_INLINE void pack_value(Bf16Words, const ChunkKeys& c, int64_t key, float* out) {
+    const hn::RebindToUnsigned<F32> du;
+    const T* row = static_cast<const T*>(c.v) + key * c.v_stride;
+    const T* next = row + c.v_stride;
+    const bool pair = key + 1 < c.count;
+    for_lanes(c.head_dim, [&](int64_t i, size_t n) HWY_ATTR {
+        const auto low = hn::ShiftRight<16>(hn::BitCast(du, load_lanes(row + i, n)));
+        const Vector high = pair ? load_lanes(next + i, n) : hn::Zero(F32());
+        store(hn::BitCast(F32(), hn::Or(low, hn::BitCast(du, high))), out + i);
+    });
+}
+#endif
+
+template <class W, class T>
+void pack_values(const ChunkKeys& c) {
+    for (int64_t key = 0; key < c.count; key += W::per_word) {
+        for (int64_t i = 0; i < W::per_word && c.next_k; ++i) {
+            prefetch_row<T>(c.next_k, key + i, c.k_stride, c.head_dim);
+        }
+        pack_value<T>(W(), c, key, c.packed_v + key / W::per_word * c.padded_head_dim);
+    }
+}
+
+void pack_floats(const ChunkKeys& c) {
+    with_dtype(c.dtype, [&](auto* type) HWY_ATTR {
+        using T = std::remove_pointer_t<decltype(type)>;
+        pack_keys<FloatWords, T>(c);
+        pack_values<FloatWords, T>(c);
+    });
+}
+#if LOCKSTEP_BF16_WORDS
+void pack_bf16(const ChunkKeys& c) {
+    pack_keys<Bf16Words, hwy::bfloat16_t>(c);
+    pack_values<Bf16Words, hwy::bfloat16_t>(c);
+}
+#endif
+
+}  // namespace lockstep::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
