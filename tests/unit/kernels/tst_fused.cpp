@@ -3,6 +3,7 @@
 // count, nothing allocated per token. ctest runs this once for each instruction set
 // (LOCKSTEP_SIMD).
 #include <QtTest>
+#include <array>
 #include <cstring>
 
 #include "kernels/cpu/cpu_stream.h"
@@ -136,6 +137,36 @@ class TestFused : public QObject {
                 const std::string problem = examiner_.examine(fused(), static_cast<StepId>(step),
                                                               small_shape(rows), options);
                 QVERIFY2(problem.empty(), problem.c_str());
+            }
+        }
+    }
+    void attends_with_heads_of_any_size_data() {
+        QTest::addColumn<int>("head_dim");
+        for (int head_dim : {2, 3, 31, 33, 40, 63, 64, 65, 80, 96, 97, 128, 130})
+            QTest::addRow("D %d", head_dim) << head_dim;
+    }
+    void attends_with_heads_of_any_size() {
+        QFETCH(int, head_dim);
+        int turn = 0;
+        for (int64_t ratio : {1, 2, 3, 7}) {
+            for (DType dtype : dtypes) {
+                StepShape shape = small_shape(std::array{1, 4, 5, 23, 150}[turn % 5]);
+                shape.head_dim = head_dim;
+                shape.num_key_value_heads = 2;
+                shape.num_attention_heads = 2 * ratio;
+                shape.first_row = std::array{0, 1, 127, 128, 255, 300, 126}[turn % 7];
+                shape.context = shape.first_row + shape.rows;
+                SampleOptions options;
+                options.weight_dtype = options.activation_dtype = dtype;
+                options.strided = turn++ % 2 == 1;
+                const std::string problem =
+                    examiner_.examine(fused(), StepId::attention, shape, options);
+                QVERIFY2(problem.empty(), qPrintable(QString("ratio %1, %2, T %3, first_row %4: %5")
+                                                         .arg(ratio)
+                                                         .arg(dtype_info(dtype).name.data())
+                                                         .arg(shape.rows)
+                                                         .arg(shape.first_row)
+                                                         .arg(problem.c_str())));
             }
         }
     }
