@@ -95,7 +95,7 @@ KernelPath with_wrong(KernelPath base, StepFunction<Args> KernelPath::*step, int
 }
 
 inline std::string place(const Comparison& comparison) {
-    if (!comparison.first) return "match";
+    if (!comparison.first) return comparison.drift_unexplained ? "drift unexplained" : "match";
     const Divergence& first = *comparison.first;
     return "pass " + std::to_string(first.pass) + " layer " + std::to_string(first.layer) + " " +
            std::string(step_name(first.step)) + " " + first.tensor;
