@@ -3,6 +3,7 @@
 // another value of this interface, so nothing above kernels/ knows which one it talks to.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -57,6 +58,16 @@ class Stream {
 
     Device& device() const { return device_; }
     virtual Status synchronize() = 0;
+    // Called between the layers of a long piece of work: waits where the host is far ahead of the
+    // device, so that a stop finds little that is still queued.
+    virtual Status keep_pace() { return {}; }
+
+    // Who works on this stream is asked to stop once *stop is true: on a CPU, steps of our own
+    // paths end within some milliseconds (what they put out is then not to be used); a GPU that
+    // still does not answer a while after that is given up (device_hang). Null: never.
+    void stop_when(const std::atomic<bool>* stop) { stop_ = stop; }
+    const std::atomic<bool>* stop_flag() const { return stop_; }
+    bool stopped() const { return stop_ && stop_->load(std::memory_order_relaxed); }
 
     // Queues what `work` queues. A device that can records it and replays the record whenever the
     // same `key` comes again, without calling `work`: then everything that differs between the
@@ -83,6 +94,7 @@ class Stream {
 
   private:
     Device& device_;
+    const std::atomic<bool>* stop_ = nullptr;
     std::unordered_map<std::type_index, std::shared_ptr<void>> states_;
 };
 
@@ -94,6 +106,14 @@ class Device {
     virtual DeviceKind kind() const = 0;
     virtual std::string name() const = 0;    // "AMD EPYC ...", "NVIDIA H200"
     virtual size_t free_memory() const = 0;  // bytes that an allocation could get now
+
+    // Why this process cannot use the device any more, if so: a fault ended it, or it was given
+    // up. Then every call fails at once, nothing waits, and what is released is left behind. Any
+    // thread may call these two.
+    virtual Status usable() const { return {}; }
+    // why: of kind device_lost or device_hang. The first one stays.
+    virtual void give_up(const Error& why) { (void)why; }
+
     virtual Result<Buffer> allocate(size_t bytes) = 0;
     // Memory of the host that copies to and from this device go fastest with.
     virtual Result<Buffer> allocate_host(size_t bytes);

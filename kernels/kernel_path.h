@@ -81,6 +81,8 @@ inline const StepFunction<LogitsArgs>& KernelPath::step() const {
 std::span<const KernelPath> kernel_paths(DeviceKind device);
 // Null where there is none of that name.
 const KernelPath* find_kernel_path(DeviceKind device, std::string_view name);
+// For tests, which put a device of their own in the GPU's place: at the start, before anybody asks.
+void replace_cuda_paths(std::vector<KernelPath> paths);
 
 // The paths' own makers, one file each.
 KernelPath make_cpu_truth_path();       // kernels/cpu/truth.cpp

@@ -17,15 +17,20 @@ const std::vector<KernelPath>& cpu_paths() {
     return paths;
 }
 
-const std::vector<KernelPath>& cuda_paths() {
-    static const std::vector<KernelPath> paths = make_cuda_paths();
+std::vector<KernelPath>& cuda_paths() {
+    static std::vector<KernelPath> paths = make_cuda_paths();
     return paths;
 }
 
 }  // namespace
 
 std::span<const KernelPath> kernel_paths(DeviceKind device) {
-    return device == DeviceKind::cpu ? cpu_paths() : cuda_paths();
+    if (device == DeviceKind::cpu) return cpu_paths();
+    return cuda_paths();
+}
+
+void replace_cuda_paths(std::vector<KernelPath> paths) {
+    cuda_paths() = std::move(paths);
 }
 
 const KernelPath* find_kernel_path(DeviceKind device, std::string_view name) {

@@ -15,9 +15,16 @@ enum class ErrorKind {
     unsupported,       // well-formed, but not something this program can run
     io,                // the operating system said no
     out_of_memory,
+    device_lost,  // a fault on a GPU: nothing of this process can run there any more
+    device_hang,  // a GPU that does not answer: as good as lost
     cancelled,
     internal,
 };
+
+// Whether only another process can use the device again.
+inline bool device_is_gone(ErrorKind kind) {
+    return kind == ErrorKind::device_lost || kind == ErrorKind::device_hang;
+}
 
 struct Error {
     ErrorKind kind = ErrorKind::internal;
@@ -43,10 +50,10 @@ inline tl::unexpected<Error> within(const std::string& where, Error error) {
 // Returns the error of a Status or Result from the enclosing function, if it is one.
 #define LOCKSTEP_TRY(expression) \
     LOCKSTEP_TRY_IMPL(LOCKSTEP_JOIN(lockstep_status_, __COUNTER__), expression)
-#define LOCKSTEP_TRY_IMPL(name, expression)                                         \
-    do {                                                                            \
-        if (auto name = (expression); !name)                                        \
-            return tl::unexpected<::lockstep::Error>(std::move(name).error());      \
+#define LOCKSTEP_TRY_IMPL(name, expression)                                    \
+    do {                                                                       \
+        if (auto name = (expression); !name)                                   \
+            return tl::unexpected<::lockstep::Error>(std::move(name).error()); \
     } while (false)
 
 // LOCKSTEP_ASSIGN(auto x, f()): x is the value of f(), or its error is returned.

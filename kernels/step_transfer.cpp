@@ -147,7 +147,7 @@ Result<Tensor> bring_to_host(const Tensor& tensor, std::vector<Buffer>& buffers,
 }
 
 Result<SampleStep> clone_step(const StepArgs& args, DType activation_dtype, Stream& stream) {
-    if (shares_memory(stream)) return clone_step(args, activation_dtype, cpu_stream(stream).stop());
+    if (shares_memory(stream)) return clone_step(args, activation_dtype, stream.stop_flag());
     StepArgs here = args;
     std::vector<Buffer> copies;  // of what the clone converts; gone when it has
     LOCKSTEP_TRY(for_each_tensor(here, [&](Role role, Tensor& tensor) -> Status {

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/cpu/cpu_stream.h"
 #include "kernels/step_transfer.h"
 
 namespace lockstep {
@@ -87,13 +86,11 @@ Status keep_on_host(StepRuns& runs, Stream& stream) {
 }  // namespace
 
 const std::atomic<bool>* stop_of(Stream& stream) {
-    return stream.device().kind() == DeviceKind::cpu ? cpu_stream(stream).stop() : nullptr;
+    return stream.stop_flag();
 }
 
 Status stop_if_asked(Stream& stream) {
-    const std::atomic<bool>* const stop = stop_of(stream);
-    const bool asked = stop && stop->load(std::memory_order_relaxed);
-    return asked ? fail(ErrorKind::cancelled, "the comparison was stopped") : Status();
+    return stream.stopped() ? fail(ErrorKind::cancelled, "the comparison was stopped") : Status();
 }
 
 Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype,

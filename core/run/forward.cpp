@@ -8,6 +8,10 @@
 namespace lockstep {
 namespace {
 
+tl::unexpected<Error> stop_error() {
+    return fail(ErrorKind::cancelled, "stopped");
+}
+
 Status check_request(const Session& session, const KernelPath& path,
                      std::span<const int32_t> tokens) {
     const auto count = static_cast<int64_t>(tokens.size());
@@ -72,16 +76,26 @@ Result<Tensor> Forward::run(std::span<const int32_t> tokens) {
     LOCKSTEP_TRY(
         device.copy_from_host(session_.ids_.data, tokens.data(), tokens.size_bytes(), stream));
 
-    if (replays()) {
-        LOCKSTEP_TRY(stream.replay(options_.replay_key, [&] { return steps(out); }));
-    } else {
-        LOCKSTEP_TRY(steps(out));
-    }
+    if (options_.cancel) stream.stop_when(options_.cancel);
+    const Status queued =
+        replays() ? stream.replay(options_.replay_key, [&] { return steps(out); }) : steps(out);
+    if (!queued) return after_failure(queued.error());
 
     session_.checked_[tokens.size()] = true;
     LOCKSTEP_ASSIGN(const Tensor host, session_.to_host(out));
+    if (stopped()) return stop_error();
     session_.tokens_.insert(session_.tokens_.end(), tokens.begin(), tokens.end());
     return host;
+}
+
+// What a stop leaves queued ends, or the device is found not to answer.
+Result<Tensor> Forward::after_failure(const Error& error) const {
+    if (error.kind == ErrorKind::cancelled) LOCKSTEP_TRY(session_.stream().synchronize());
+    return tl::unexpected<Error>(error);
+}
+
+bool Forward::stopped() const {
+    return options_.cancel && options_.cancel->load(std::memory_order_relaxed);
 }
 
 // An observer sees every call, so with one every call is made.
@@ -99,6 +113,7 @@ Status Forward::steps(const Tensor& out) const {
         LOCKSTEP_TRY(step(attn_output(layer)));
         LOCKSTEP_TRY(step(gate_up(layer)));
         LOCKSTEP_TRY(step(down(layer)));
+        if (rows_ > 1) LOCKSTEP_TRY(session_.stream().keep_pace());
     }
     return step(logits(out));
 }
@@ -106,8 +121,7 @@ Status Forward::steps(const Tensor& out) const {
 // Every step of every path goes through here.
 template <class Args>
 Status Forward::step(const Args& args) const {
-    if (options_.cancel && options_.cancel->load(std::memory_order_relaxed))
-        return fail(ErrorKind::cancelled, "stopped");
+    if (stopped()) return stop_error();
     Stream& stream = session_.stream();
     const auto where = [&] {
         const std::string name(step_name(Args::id));

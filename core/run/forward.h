@@ -44,6 +44,8 @@ class Forward {
     Result<Tensor> run(std::span<const int32_t> tokens);
     Status steps(const Tensor& out) const;
     bool replays() const;
+    bool stopped() const;
+    Result<Tensor> after_failure(const Error& error) const;
 
     EmbedArgs embed() const;
     QkvArgs qkv(int layer) const;

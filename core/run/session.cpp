@@ -249,7 +249,7 @@ Result<Tensor> Session::logits(int64_t rows) {
         stream_->forget_replays();
         LOCKSTEP_ASSIGN(logits_buffer_, device().allocate(bytes));
         if (device().kind() == DeviceKind::cpu)
-            touch_pages(logits_buffer_, cpu_stream(*stream_).stop());
+            touch_pages(logits_buffer_, stream_->stop_flag());
     }
     return Tensor(logits_buffer_.data(), DType::f32, {rows, vocab_size});
 }

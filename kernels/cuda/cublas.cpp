@@ -71,6 +71,9 @@ const Library& library() {
 
 Status cublas_status(cublasStatus_t status, const std::string& call) {
     if (status == CUBLAS_STATUS_SUCCESS) return {};
+    // A kernel's fault is cuBLAS's "internal error", too: the runtime knows which.
+    if (const cudaError_t error = cudaPeekAtLastError(); cuda_error_is_final(error))
+        return cuda_status(error, call);
     const ErrorKind kind =
         status == CUBLAS_STATUS_ALLOC_FAILED ? ErrorKind::out_of_memory : ErrorKind::internal;
     return fail(kind, call + ": " + library().status_string(status));
@@ -106,7 +109,7 @@ bool Cublas::available() {
 Cublas::Cublas(Stream& stream) : stream_(cuda_stream(stream)) {}
 
 Cublas::~Cublas() {
-    if (handle_) (void)library().destroy(static_cast<cublasHandle_t>(handle_));
+    if (handle_ && stream_.enter()) (void)library().destroy(static_cast<cublasHandle_t>(handle_));
 }
 
 Status Cublas::prepare() {

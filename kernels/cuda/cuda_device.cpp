@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/cuda_status.h"
 #include "kernels/cuda/cuda_stream.h"
+#include "kernels/cuda/kernel_image.h"
 
 namespace lockstep {
 
@@ -22,6 +23,12 @@ Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int index) {
     device->name_ = properties.name;
     device->multiprocessors_ = properties.multiProcessorCount;
     device->overlaps_kernels_ = properties.major >= 9;
+    if (!has_kernels_for_this_gpu()) {
+        return fail(ErrorKind::unsupported,
+                    "no usable NVIDIA GPU: this program was not built for an " + device->name_ +
+                        " (sm_" + std::to_string(properties.major) +
+                        std::to_string(properties.minor) + "): add it to CMAKE_CUDA_ARCHITECTURES");
+    }
     if (!properties.memoryPoolsSupported)
         return fail(ErrorKind::unsupported, device->name_ + " has no stream-ordered memory");
     LOCKSTEP_CUDA(cudaStreamCreateWithFlags(&device->allocations_, cudaStreamNonBlocking));
@@ -34,11 +41,13 @@ Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int index) {
 }
 
 CudaDevice::~CudaDevice() {
+    if (!enter()) return;
     if (pool_) (void)cudaMemPoolDestroy(pool_);
     if (allocations_) (void)cudaStreamDestroy(allocations_);
 }
 
 Status CudaDevice::enter() const {
+    LOCKSTEP_TRY(cuda_usable());
     LOCKSTEP_CUDA(cudaSetDevice(index_));
     return {};
 }
@@ -56,6 +65,7 @@ size_t CudaDevice::free_memory() const {
 
 Result<Buffer> CudaDevice::allocate(size_t bytes) {
     if (bytes == 0) return Buffer();
+    if (on_allocation) LOCKSTEP_TRY(on_allocation(bytes));
     LOCKSTEP_TRY(enter());
     void* data = nullptr;
     const cudaError_t error = cudaMallocFromPoolAsync(&data, bytes, pool_, allocations_);
@@ -68,12 +78,14 @@ Result<Buffer> CudaDevice::allocate(size_t bytes) {
     LOCKSTEP_TRY(cuda_status(error, "cudaMallocFromPoolAsync"));
     Buffer buffer(this, data, bytes);
     LOCKSTEP_CUDA(cudaMemsetAsync(data, 0, bytes, allocations_));
-    LOCKSTEP_CUDA(cudaStreamSynchronize(allocations_));
+    LOCKSTEP_TRY(wait_for_gpu([this] { return cudaStreamQuery(allocations_); }, nullptr,
+                              "zeroing new memory"));
     return buffer;
 }
 
 Result<Buffer> CudaDevice::allocate_host(size_t bytes) {
     if (bytes == 0) return Buffer();
+    if (on_allocation) LOCKSTEP_TRY(on_allocation(bytes));
     LOCKSTEP_TRY(enter());
     void* data = nullptr;
     LOCKSTEP_TRY(cuda_status(cudaMallocHost(&data, bytes),

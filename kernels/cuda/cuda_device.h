@@ -4,6 +4,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <functional>
+
+#include "kernels/cuda/cuda_status.h"
 #include "kernels/device.h"
 
 namespace lockstep {
@@ -23,6 +26,8 @@ class CudaDevice final : public Device {
     DeviceKind kind() const override { return DeviceKind::cuda; }
     std::string name() const override { return name_; }
     size_t free_memory() const override;
+    Status usable() const override { return cuda_usable(); }
+    void give_up(const Error& why) override { give_up_cuda(why); }
     Result<Buffer> allocate(size_t bytes) override;
     Result<Buffer> allocate_host(size_t bytes) override;
     void release(void* data, size_t bytes) noexcept override;
@@ -30,6 +35,9 @@ class CudaDevice final : public Device {
     Status copy_to_host(void* host, const void* device, size_t bytes, Stream& stream) override;
     Status copy_from_host(void* device, const void* host, size_t bytes, Stream& stream) override;
     Status copy(void* to, const void* from, size_t bytes, Stream& stream) override;
+
+    // For tests: asked before each allocation, of either kind; what it says goes.
+    std::function<Status(size_t bytes)> on_allocation;
 
   private:
     explicit CudaDevice(int index) : index_(index) {}

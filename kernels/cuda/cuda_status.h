@@ -5,6 +5,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <atomic>
+#include <functional>
 #include <string>
 
 #include "kernels/status.h"
@@ -12,36 +14,21 @@
 namespace lockstep {
 
 // A fault in a kernel or a lost GPU is final for a process; out of memory is not.
-inline bool cuda_error_is_final(cudaError_t error) {
-    switch (error) {
-        case cudaErrorIllegalAddress:
-        case cudaErrorMisalignedAddress:
-        case cudaErrorIllegalInstruction:
-        case cudaErrorInvalidPc:
-        case cudaErrorInvalidAddressSpace:
-        case cudaErrorHardwareStackError:
-        case cudaErrorLaunchFailure:
-        case cudaErrorLaunchTimeout:
-        case cudaErrorAssert:
-        case cudaErrorECCUncorrectable:
-        case cudaErrorDevicesUnavailable:
-            return true;
-        default:
-            return false;
-    }
-}
+bool cuda_error_is_final(cudaError_t error);
 
-// call: "cudaMemcpyAsync(...)", or what a kernel is called.
-inline Status cuda_status(cudaError_t error, const std::string& call) {
-    if (error == cudaSuccess) return {};
-    (void)cudaGetLastError();  // an error that is not final does not reach the next call, too
-    const ErrorKind kind =
-        error == cudaErrorMemoryAllocation ? ErrorKind::out_of_memory : ErrorKind::internal;
-    const char* const hint = cuda_error_is_final(error)
-                                 ? "; this process cannot use the GPU any more: start it again"
-                                 : "";
-    return fail(kind, call + ": " + cudaGetErrorString(error) + hint);
-}
+// call: "cudaMemcpyAsync(...)", or what a kernel is called. A final error gives CUDA up.
+Status cuda_status(cudaError_t error, const std::string& call);
+
+// Why this process can use no GPU any more, if so. Given up, no call of the driver is made again:
+// it would fail, or never return. Any thread may call these two; the first reason stays.
+Status cuda_usable();
+void give_up_cuda(const Error& why);
+
+// Polls, as no call that blocks in the driver could be left: until query() is other than
+// cudaErrorNotReady (its status, then), CUDA is given up, or *stop has been true for a while and
+// the GPU still does not answer: then this gives it up. what: stands in that message.
+Status wait_for_gpu(const std::function<cudaError_t()>& query, const std::atomic<bool>* stop,
+                    const std::string& what);
 
 }  // namespace lockstep
 

@@ -30,11 +30,15 @@ Result<std::unique_ptr<Stream>> CudaStream::create(CudaDevice& device) {
     return stream;
 }
 
+// Where CUDA is given up, everything is left behind: the driver would not take it back.
 CudaStream::~CudaStream() {
-    if (!enter()) return;
-    if (stream_) (void)cudaStreamSynchronize(stream_);
+    if (stream_) (void)synchronize();
     drop_states();
     forget_replays();
+    if (!enter()) return;
+    for (const cudaEvent_t event : pace_) {
+        if (event) (void)cudaEventDestroy(event);
+    }
     for (Staging& staging : staging_) {
         if (staging.free) (void)cudaEventDestroy(staging.free);
         if (staging.memory) (void)cudaFreeHost(staging.memory);
@@ -48,7 +52,25 @@ Status CudaStream::enter() const {
 
 Status CudaStream::synchronize() {
     LOCKSTEP_TRY(enter());
-    LOCKSTEP_CUDA(cudaStreamSynchronize(stream_));
+    return wait_for_gpu([this] { return cudaStreamQuery(stream_); }, stop_flag(), "its work");
+}
+
+Status CudaStream::wait_for(cudaEvent_t event) {
+    return wait_for_gpu([event] { return cudaEventQuery(event); }, stop_flag(), "its work");
+}
+
+// The host may be as many layers ahead as there are events: enough to keep the GPU busy.
+Status CudaStream::keep_pace() {
+    if (recording_) return {};
+    LOCKSTEP_TRY(enter());
+    cudaEvent_t& event = pace_[next_pace_];
+    next_pace_ = (next_pace_ + 1) % pace_.size();
+    if (event) {
+        LOCKSTEP_TRY(wait_for(event));
+    } else {
+        LOCKSTEP_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+    }
+    LOCKSTEP_CUDA(cudaEventRecord(event, stream_));
     return {};
 }
 
@@ -67,11 +89,15 @@ Result<void*> CudaStream::room(Slot slot, size_t bytes) {
 Result<CudaStream::Staging*> CudaStream::next_staging() {
     Staging& staging = staging_[next_staging_];
     next_staging_ = (next_staging_ + 1) % staging_.size();
-    if (!staging.free) {
+    if (!staging.memory) {
+        const CudaDevice& gpu = gpu_of(*this);
+        if (gpu.on_allocation) LOCKSTEP_TRY(gpu.on_allocation(staging_bytes));
         LOCKSTEP_CUDA(cudaMallocHost(&staging.memory, staging_bytes));
+    }
+    if (!staging.free) {
         LOCKSTEP_CUDA(cudaEventCreateWithFlags(&staging.free, cudaEventDisableTiming));
     }
-    LOCKSTEP_CUDA(cudaEventSynchronize(staging.free));
+    LOCKSTEP_TRY(wait_for(staging.free));
     return &staging;
 }
 
@@ -105,7 +131,7 @@ Status CudaStream::copy_out(void* host, const void* device, size_t bytes) {
     size_t before_at = 0, before_count = 0;
     const auto take = [&]() -> Status {
         if (!before) return {};
-        LOCKSTEP_CUDA(cudaEventSynchronize(before->free));
+        LOCKSTEP_TRY(wait_for(before->free));
         std::memcpy(static_cast<char*>(host) + before_at, before->memory, before_count);
         return {};
     };
@@ -125,9 +151,9 @@ Status CudaStream::copy_out(void* host, const void* device, size_t bytes) {
 
 void CudaStream::forget_replays() {
     if (recordings_.empty()) return;
-    (void)cudaStreamSynchronize(stream_);
+    const bool usable = synchronize().has_value();
     for (const Recording& recording : recordings_) {
-        if (recording.graph) (void)cudaGraphExecDestroy(recording.graph);
+        if (usable && recording.graph) (void)cudaGraphExecDestroy(recording.graph);
     }
     recordings_.clear();
 }

@@ -31,6 +31,7 @@ class CudaStream final : public Stream {
     // The calling thread's current GPU becomes this stream's: before any launch.
     Status enter() const;
     Status synchronize() override;
+    Status keep_pace() override;
     Status replay(uint64_t key, const std::function<Status()>& work) override;
     void forget_replays() override;
 
@@ -50,6 +51,7 @@ class CudaStream final : public Stream {
         cudaEvent_t free = nullptr;  // recorded after the last copy that uses it
     };
     Result<Staging*> next_staging();
+    Status wait_for(cudaEvent_t event);
 
     struct Recording {
         uint64_t key = 0;
@@ -63,6 +65,8 @@ class CudaStream final : public Stream {
     std::array<Buffer, slots> rooms_;
     std::array<Staging, 4> staging_;
     size_t next_staging_ = 0;
+    std::array<cudaEvent_t, 4> pace_{};
+    size_t next_pace_ = 0;
     std::vector<Recording> recordings_;
     bool recording_ = false;
 };
