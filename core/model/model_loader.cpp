@@ -1,51 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/model_loader.h"
 
-#include <algorithm>
 #include <new>
 
 #include "core/model/gguf_model.h"
+#include "core/model/memory_fit.h"
 #include "core/model/model_source.h"
 #include "core/model/task_runner.h"
 #include "core/model/weight_loader.h"
-#include "core/model/weight_plan.h"
 
 namespace lockstep {
 namespace {
 
-// Prefill works on this many rows at a time, in f32 on the widest path.
-constexpr int64_t workspace_rows = 512;
-
-MemoryEstimate estimate(const ModelConfig& config, const LoadOptions& options) {
-    Weights unused;
-    MemoryEstimate memory;
-    memory.weights = planned_bytes(plan_weights(config, options.dtype, unused));
-    const int64_t context = std::clamp<int64_t>(options.context, 1, config.max_position_embeddings);
-    const int64_t q = config.num_attention_heads * config.head_dim;
-    const int64_t kv = config.num_key_value_heads * config.head_dim;
-    memory.kv_cache = 2 * config.num_hidden_layers * dtype_bytes(options.dtype, context * kv);
-    const int64_t row = 4 * config.hidden_size + 3 * q + 2 * kv + 3 * config.intermediate_size;
-    memory.workspace = 4 * (workspace_rows * row + config.vocab_size + context * config.head_dim);
-    return memory;
-}
-
-std::string megabytes(int64_t bytes) {
-    return std::to_string(bytes / 1'000'000) + " MB";
-}
-
 // The tensors' own error comes first: sizes that no tensor has are no question of memory.
 Status check_fits(const ModelSource& source, const LoadOptions& options) {
     LOCKSTEP_TRY(check_weights(source.weights, source.config));
-    const Device& device = options.device ? *options.device : cpu_device();
-    const MemoryEstimate needed = estimate(source.config, options);
-    const auto available = static_cast<int64_t>(device.free_memory());
-    if (needed.total() <= available) return {};
-    return fail(ErrorKind::out_of_memory,
-                source.path.string() + ": needs " + megabytes(needed.total()) + " (weights " +
-                    megabytes(needed.weights) + ", context " + megabytes(needed.kv_cache) +
-                    ", workspace " + megabytes(needed.workspace) + ") but " + megabytes(available) +
-                    " are free on " + device.name() +
-                    "; a shorter context, a smaller dtype or a smaller model may fit");
+    const MemoryFit fit = fit_memory(source.config, options);
+    if (fit.fits()) return {};
+    return fail(ErrorKind::out_of_memory, source.path.string() + ": " + fit.words());
 }
 
 // The text side, made on a thread of its own while the weights are expanded.
@@ -115,14 +87,8 @@ Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
 
 Result<MemoryEstimate> estimate_memory(const std::filesystem::path& path,
                                        const LoadOptions& options) {
-    try {
-        LOCKSTEP_ASSIGN(const ModelSource source, open_model_source(path, false));
-        LOCKSTEP_TRY(check_weights(source.weights, source.config));
-        return estimate(source.config, options);
-    } catch (const std::bad_alloc&) {
-        return fail(ErrorKind::out_of_memory,
-                    path.string() + ": not enough memory to read its headers");
-    }
+    LOCKSTEP_ASSIGN(const MemoryFit fit, fit_memory(path, options));
+    return fit.needed;
 }
 
 Result<std::shared_ptr<const Model>> load_model(const std::filesystem::path& path,

@@ -37,7 +37,8 @@ struct MemoryEstimate {
     int64_t total() const { return weights + kv_cache + workspace; }
 };
 
-// Reads headers only. load_model refuses with out_of_memory where total() exceeds free_memory().
+// Reads headers only. load_model refuses with out_of_memory where total() exceeds free_memory(),
+// and says what would fit (memory_fit.h).
 Result<MemoryEstimate> estimate_memory(const std::filesystem::path& path,
                                        const LoadOptions& options);
 Result<std::shared_ptr<const Model>> load_model(const std::filesystem::path& path,

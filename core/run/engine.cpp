@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/model/memory_fit.h"
 #include "core/run/answer.h"
 
 namespace lockstep {
@@ -84,18 +85,44 @@ Status Engine::load(const std::filesystem::path& path, LoadOptions options,
     options.progress = [this, progress = std::move(options.progress)](const LoadProgress& at) {
         return !cancel_ && (!progress || progress(at));
     };
+    make_room(path, options);
     LOCKSTEP_ASSIGN(std::shared_ptr<const Model> model, load_model(path, options));
     LOCKSTEP_ASSIGN(std::unique_ptr<Session> session, make_session(model, engine_options));
     if (cancel_) return fail(ErrorKind::cancelled, "loading was stopped");
     LOCKSTEP_TRY(path_.set_device(device_of(*model).kind()));
     session_ = std::move(session);
     model_ = std::move(model);
+    options_ = engine_options;
     return {};
+}
+
+void Engine::make_room(const std::filesystem::path& path, const LoadOptions& options) {
+    Device& device = options.device ? *options.device : cpu_device();
+    if (!session_ || &device_of(*model_) != &device) return;
+    const Result<MemoryFit> fit = fit_memory(path, options);
+    if (!fit || fit->fits()) return;
+    LoadOptions in_use;
+    in_use.dtype = model_->dtype;
+    in_use.context = session_->context();
+    const MemoryEstimate held = estimate_memory(model_->config, in_use);
+    if (fit->needed.total() > fit->available + held.weights + held.kv_cache) return;
+    session_ = nullptr;
+    model_ = nullptr;
 }
 
 Status Engine::configure(const Options& engine_options) {
     if (!model_) return {};
-    LOCKSTEP_ASSIGN(session_, make_session(model_, engine_options));
+    Result<std::unique_ptr<Session>> made = make_session(model_, engine_options);
+    if (!made && made.error().kind == ErrorKind::out_of_memory) {
+        session_ = nullptr;  // its memory may be what the new one lacks
+        made = make_session(model_, engine_options);
+        if (!made) {
+            LOCKSTEP_ASSIGN(session_, make_session(model_, options_));
+        }
+    }
+    if (!made) return tl::unexpected<Error>(made.error());
+    session_ = std::move(*made);
+    options_ = engine_options;
     return {};
 }
 
@@ -108,7 +135,8 @@ int64_t Engine::context_used() const {
 }
 
 Result<PreparedPrompt> Engine::prepare(const GenerateRequest& request) const {
-    if (!model_) return fail(ErrorKind::invalid_argument, "no model is open: open one first");
+    if (!model_ || !session_)
+        return fail(ErrorKind::invalid_argument, "no model is open: open one first");
     if (!request.messages.empty()) return prepare_chat(*model_, request.messages);
     PreparedPrompt prompt = prepare_raw(*model_, request);
     if (prompt.ids.empty())

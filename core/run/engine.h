@@ -78,10 +78,12 @@ class Engine {
     Engine();
     ~Engine();
 
-    // On failure or cancellation the model in use stays in use.
+    // On failure or cancellation the model in use stays in use; unless its memory, on the same
+    // device, is what the new one needs: then it is let go first.
     Status load(const std::filesystem::path& path, LoadOptions options,
                 const Options& engine_options);
-    // The same model with other threads or another context; the cache is emptied.
+    // The same model with other threads or another context; the cache is emptied. On failure they
+    // stay as they were.
     Status configure(const Options& engine_options);
     std::shared_ptr<const Model> model() const { return model_; }
     int64_t context() const;
@@ -103,10 +105,13 @@ class Engine {
     void set_observer(StepObserver* observer) { observer_ = observer; }
 
   private:
+    void make_room(const std::filesystem::path& path, const LoadOptions& options);
+
+    std::atomic<bool> cancel_ = false;  // the session's stream looks at it to the end
     std::shared_ptr<const Model> model_;
     std::unique_ptr<Session> session_;
+    Options options_;  // the session's
     LivePath path_;
-    std::atomic<bool> cancel_ = false;
     StepObserver* observer_ = nullptr;
 };
 

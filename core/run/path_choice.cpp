@@ -92,7 +92,8 @@ Status LivePath::set(const PathChoice& choice) {
 
 Status LivePath::set_device(DeviceKind device) {
     const std::scoped_lock lock(mutex_);
-    return device == device_ ? Status() : set(device, choice_);
+    if (device == device_ || set(device, choice_)) return {};
+    return set(device, PathChoice());
 }
 
 // The lock is held.

@@ -38,7 +38,8 @@ class LivePath {
   public:
     LivePath();  // fused on the CPU, or the best that this build has
     Status set(const PathChoice& choice);
-    // The same choice on another device.
+    // The same choice on another device; fused where it names a path that is not there (a user's
+    // kernels are for one kind of device).
     Status set_device(DeviceKind device);
     PathChoice choice() const;
 
