@@ -2,6 +2,7 @@
 #include "tests/support/golden_file.h"
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -19,7 +20,9 @@ int64_t element_count(const Json& entry) {
 }  // namespace
 
 Result<GoldenFile> GoldenFile::read(const std::string& stem) {
-    const std::string path = std::string(LOCKSTEP_SOURCE_DIR) + "/tests/" + stem;
+    // Beside a test that was carried to another machine, or in the source tree.
+    const bool here = std::filesystem::exists(stem + ".json");
+    const std::string path = here ? stem : std::string(LOCKSTEP_SOURCE_DIR) + "/tests/" + stem;
     GoldenFile file;
     LOCKSTEP_ASSIGN(file.description_, read_json_file(path + ".json"));
     std::ifstream stream(path + ".bin", std::ios::binary);
