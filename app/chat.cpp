@@ -199,11 +199,12 @@ int run_chat(int argc, char** argv) {
     return run_word(chat_options(), argc, argv, chat);
 }
 
-int run_chat_without_display(const char* model) {
+int run_chat_without_display(const std::string& model, const std::string& device) {
     std::cerr << "lockstep: there is no display, so this is a chat in the terminal\n";
-    std::string option = "--model", name = model ? model : default_model;
-    char* arguments[] = {option.data(), name.data()};
-    return run_word(chat_options(), 2, arguments, chat_without_display);
+    std::string words[] = {"--model", model.empty() ? default_model : model, "--device",
+                           device.empty() ? "auto" : device};
+    char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data()};
+    return run_word(chat_options(), 4, arguments, chat_without_display);
 }
 
 }  // namespace lockstep::app

@@ -29,7 +29,9 @@ Result<Device*> device_option(const Options& options);           // --device, cp
 Result<Engine::Options> engine_options(const Options& options);  // --threads, --context
 Result<std::string> path_option(const Options& options, const std::string& fallback);  // --path
 std::string known_paths();  // on every device
-inline constexpr const char* device_help = "cpu (default), cuda or cuda:N (the N-th GPU)";
+inline constexpr const char* device_help =
+    "cpu (default), cuda, cuda:N (the N-th GPU), or\n"
+    "auto: a GPU where one can be used";
 
 std::string read_stdin();
 // What a user's kernel prints, handed on to stderr; not all of it, where it is very much.

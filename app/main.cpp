@@ -36,6 +36,7 @@ void print_usage() {
         const std::string gap(12 - word.name.size(), ' ');
         std::cout << "  " << word.name << gap << word.what << '\n';
     }
+    std::cout << '\n' << window_options().help();
     std::cout << "\nlockstep WORD --help tells a word's options. Exit status: 0, or 2 on wrong "
                  "usage or input.\n";
 }
@@ -49,9 +50,14 @@ bool has_display() {
 }
 
 int open_window_or_terminal(int argc, char** argv) {
-    const char* model = argc > 1 ? argv[1] : nullptr;
-    if (!has_display()) return run_chat_without_display(model);
-    return run_window(argc, argv, model ? model : "");
+    Options options = window_options();
+    const Result<WindowArguments> arguments = window_arguments(argc, argv, options);
+    if (!arguments) {
+        std::cerr << "lockstep: " << arguments.error().message << '\n';
+        return 2;
+    }
+    if (!has_display()) return run_chat_without_display(arguments->model, arguments->device);
+    return run_window(argc, argv, *arguments);
 }
 
 int run(int argc, char** argv) {
@@ -65,7 +71,7 @@ int run(int argc, char** argv) {
         if (first == word.name) return word.run(argc - 2, argv + 2);
     }
     std::error_code error;
-    if (first.empty() || std::filesystem::exists(first, error))
+    if (first.empty() || first.starts_with("--") || std::filesystem::exists(first, error))
         return open_window_or_terminal(argc, argv);
     std::cerr << "lockstep: there is no word or file \"" << first << "\"; see lockstep --help\n";
     return 2;

@@ -3,6 +3,8 @@
 // after one readable line on stderr; compare also 1, where two paths have diverged.
 #pragma once
 
+#include <string>
+
 namespace lockstep::app {
 
 int run_chat(int argc, char** argv);
@@ -11,7 +13,8 @@ int run_bench(int argc, char** argv);
 int run_models(int argc, char** argv);
 int run_compare(int argc, char** argv);
 int run_trace(int argc, char** argv);
-// The chat that `lockstep` opens where there is no display.
-int run_chat_without_display(const char* model);
+// The chat that `lockstep` opens where there is no display. Empty: the default model, on a GPU
+// where there is one.
+int run_chat_without_display(const std::string& model, const std::string& device);
 
 }  // namespace lockstep::app

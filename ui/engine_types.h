@@ -23,7 +23,21 @@ struct EngineOptions {
     DType dtype = DType::bf16;
     int threads = 0;     // 0: every core
     qint64 context = 0;  // 0: what the model allows, within reason
+    // "auto" (a GPU where one can be used), "cpu", or "cuda:N"
+    QString device = QStringLiteral("auto");
     bool operator==(const EngineOptions&) const = default;
+};
+
+// The GPUs that can be chosen.
+struct FoundDevices {
+    struct Gpu {
+        QString id;    // as EngineOptions has it: "cuda:0"
+        QString name;  // "NVIDIA H200"
+        bool operator==(const Gpu&) const = default;
+    };
+    QVector<Gpu> gpus;
+    QString problem;  // why there are none
+    HandOver hand_over = {};
 };
 
 struct LoadStep {
@@ -44,6 +58,8 @@ struct LoadedModel {
     QString format;  // "GGUF Q4_1"
     QString dtype;   // "bf16"
     QString device;
+    bool on_gpu = false;
+    QString no_gpu;            // why, where "auto" came to the CPU; or empty
     QString template_problem;  // why the model's own chat template is not used, or empty
     int threads = 0;
     qint64 context = 0;
@@ -57,9 +73,14 @@ struct LoadedModel {
 
 struct LoadFailure {
     JobId job = 0;
-    QString path;
-    QString message;
-    bool cancelled = false;
+    QString path = {};
+    QString message = {};
+    ErrorKind kind = ErrorKind::internal;
+    bool model_kept = true;  // the one that was in use still is
+    // Where the device has too little memory, what would fit:
+    qint64 shorter_context = 0;  // tokens; 0: no context does
+    bool as_bf16 = false;
+    bool on_cpu = false;
     HandOver hand_over = {};
 };
 
@@ -90,12 +111,14 @@ struct FinishedAnswer {
 struct FailedAnswer {
     JobId job = 0;
     QString message;
+    ErrorKind kind = ErrorKind::internal;
     HandOver hand_over = {};
 };
 
 }  // namespace lockstep
 
 Q_DECLARE_METATYPE(lockstep::EngineOptions)
+Q_DECLARE_METATYPE(lockstep::FoundDevices)
 Q_DECLARE_METATYPE(lockstep::LoadStep)
 Q_DECLARE_METATYPE(lockstep::LoadedModel)
 Q_DECLARE_METATYPE(lockstep::LoadFailure)

@@ -7,6 +7,8 @@
 #include <QThread>
 #include <algorithm>
 
+#include "core/model/memory_fit.h"
+
 namespace lockstep {
 namespace {
 
@@ -67,7 +69,7 @@ QString toQString(std::string_view text) {
 
 }  // namespace
 
-EngineWorker::EngineWorker() = default;
+EngineWorker::EngineWorker(DeviceFinder finder) : finder_(std::move(finder)) {}
 
 void EngineWorker::cancel(JobId last) {
     const std::scoped_lock lock(mutex_);
@@ -86,6 +88,23 @@ void EngineWorker::end() {
     running_ = 0;
 }
 
+void EngineWorker::findDevices() {
+    FoundDevices found;
+    const auto gpus = finder_.gpus();
+    if (!gpus) {
+        found.problem = QString::fromStdString(gpus.error().message);
+    } else {
+        for (const GpuInfo& gpu : *gpus)
+            found.gpus.append({QStringLiteral("cuda:%1").arg(found.gpus.size()),
+                               QString::fromStdString(gpu.name)});
+    }
+    Q_EMIT devicesFound(found);
+}
+
+void EngineWorker::useGpu(Device* device) {
+    gpu_in_use_ = device && device->kind() != DeviceKind::cpu ? device : nullptr;
+}
+
 void EngineWorker::load(JobId job, const QString& path, const EngineOptions& options) {
     LoadStep step;
     step.job = job;
@@ -94,18 +113,32 @@ void EngineWorker::load(JobId job, const QString& path, const EngineOptions& opt
     Status status;
     if (!begin(job)) status = fail(ErrorKind::cancelled, "loading was stopped");
     LoadOptions load = loadOptions(options);
-    const std::filesystem::path file(path.toStdString());
     if (status) {
-        const auto estimate = estimate_memory(file, load);
-        step.memory_needed = estimate ? qint64(estimate->total()) : 0;
-        Q_EMIT loadProgressed(step);
-        load.progress = [this, &step](const LoadProgress& progress) {
-            return tellLoadProgress(&step, progress);
-        };
-        status = engine_.load(file, load, runOptions(options));
+        auto chosen = choose_device(options.device.toStdString(), finder_);
+        if (chosen) {
+            load.device = chosen->device;
+            no_gpu_ = QString::fromStdString(chosen->no_gpu);
+        } else {
+            status = tl::unexpected<Error>(chosen.error());
+        }
     }
+    if (status) {
+        useGpu(load.device);
+        status = loadOn(&step, load, options);
+    }
+    useGpu(nullptr);
     end();
-    if (!status) return tellLoadFailed(job, path, status.error());
+    if (!status) {
+        LoadFailure failure{job, path};
+        if (status.error().kind == ErrorKind::out_of_memory) {
+            if (const auto fit = fit_memory(path.toStdString(), load); fit && !fit->fits()) {
+                failure.shorter_context = fit->shorter_context;
+                failure.as_bf16 = fit->as_bf16;
+                failure.on_cpu = fit->on_cpu;
+            }
+        }
+        return tellLoadFailed(failure, status.error());
+    }
     model_ = {};
     model_.path = path;
     model_.file_stamp = stampOf(path);
@@ -113,12 +146,25 @@ void EngineWorker::load(JobId job, const QString& path, const EngineOptions& opt
     tellLoaded(job, options);
 }
 
+Status EngineWorker::loadOn(LoadStep* step, LoadOptions load, const EngineOptions& options) {
+    const std::filesystem::path file(step->path.toStdString());
+    const auto estimate = estimate_memory(file, load);
+    step->memory_needed = estimate ? qint64(estimate->total()) : 0;
+    Q_EMIT loadProgressed(*step);
+    load.progress = [this, step](const LoadProgress& progress) {
+        return tellLoadProgress(step, progress);
+    };
+    return engine_.load(file, std::move(load), runOptions(options));
+}
+
 void EngineWorker::configure(JobId job, const EngineOptions& options) {
     Status status;
     if (!begin(job)) status = fail(ErrorKind::cancelled, "the change was stopped");
+    if (status && engine_.model()) useGpu(&device_of(*engine_.model()));
     if (status) status = engine_.configure(runOptions(options));
+    useGpu(nullptr);
     end();
-    if (!status) return tellLoadFailed(job, model_.path, status.error());
+    if (!status) return tellLoadFailed({job, model_.path}, status.error());
     tellLoaded(job, options);
 }
 
@@ -135,12 +181,14 @@ bool EngineWorker::tellLoadProgress(LoadStep* step, const LoadProgress& progress
 
 void EngineWorker::tellLoaded(JobId job, const EngineOptions& options) {
     const auto model = engine_.model();
-    if (!model) return tellLoadFailed(job, {}, {ErrorKind::invalid_argument, "no model is open"});
+    if (!model) return tellLoadFailed({job, {}}, {ErrorKind::invalid_argument, "no model is open"});
     model_.job = job;
     model_.name = QString::fromStdString(model->name);
     model_.format = QString::fromStdString(model->source_format);
     model_.dtype = toQString(dtype_info(model->dtype).name);
     model_.device = QString::fromStdString(device_of(*model).name());
+    model_.on_gpu = device_of(*model).kind() != DeviceKind::cpu;
+    model_.no_gpu = no_gpu_;
     model_.template_problem = QString::fromStdString(model->template_problem);
     model_.threads = options.threads > 0 ? options.threads : QThread::idealThreadCount();
     model_.context = engine_.context();
@@ -149,9 +197,11 @@ void EngineWorker::tellLoaded(JobId job, const EngineOptions& options) {
     Q_EMIT loaded(model_);
 }
 
-void EngineWorker::tellLoadFailed(JobId job, const QString& path, const Error& error) {
-    Q_EMIT loadFailed(
-        {job, path, QString::fromStdString(error.message), error.kind == ErrorKind::cancelled});
+void EngineWorker::tellLoadFailed(LoadFailure failure, const Error& error) {
+    failure.message = QString::fromStdString(error.message);
+    failure.kind = error.kind;
+    failure.model_kept = engine_.model() != nullptr;
+    Q_EMIT loadFailed(failure);
 }
 
 void EngineWorker::answer(JobId job, const AnswerRequest& request) {
@@ -165,11 +215,15 @@ void EngineWorker::answer(JobId job, const AnswerRequest& request) {
         nothing.stopReason = toQString(stop_reason_name(StopReason::cancelled));
         return Q_EMIT answerFinished({job, nothing, qint64(engine_.context_used())});
     }
+    if (engine_.model()) useGpu(&device_of(*engine_.model()));
     const auto result = engine_.generate(generateRequest(request),
                                          [this](const TokenEvent& event) { return take(event); });
+    useGpu(nullptr);
     end();
     if (!batch_.text.isEmpty()) tellTokens();
-    if (!result) return Q_EMIT answerFailed({job, QString::fromStdString(result.error().message)});
+    if (!result)
+        return Q_EMIT answerFailed(
+            {job, QString::fromStdString(result.error().message), result.error().kind});
     Q_EMIT answerFinished({job, answerStats(*result), qint64(engine_.context_used())});
 }
 

@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "core/run/engine.h"
+#include "kernels/gpu_info.h"
 #include "ui/engine_types.h"
 
 namespace lockstep {
@@ -17,14 +18,17 @@ namespace lockstep {
 class EngineWorker : public QObject {
     Q_OBJECT
   public:
-    EngineWorker();
+    explicit EngineWorker(DeviceFinder finder = {});
 
+    // Whose answer the running job waits for; null: no GPU's. Any thread may ask.
+    Device* gpuInUse() const { return gpu_in_use_; }
     // Every job up to this one ends soon, or does not begin. The engine forgets a cancel that comes
     // just before a job sets out: call again until the job's end is told.
     void cancel(JobId last);
     Status setPath(const PathChoice& choice) { return engine_.set_path(choice); }
 
   public Q_SLOTS:
+    void findDevices();
     // Each job ends in one of its two signals: loaded or loadFailed, answerFinished or
     // answerFailed.
     void load(lockstep::JobId job, const QString& path, const lockstep::EngineOptions& options);
@@ -34,6 +38,7 @@ class EngineWorker : public QObject {
     void forgetConversation() { engine_.forget_conversation(); }
 
   Q_SIGNALS:
+    void devicesFound(const lockstep::FoundDevices& devices);
     void loadProgressed(const lockstep::LoadStep& step);
     void loaded(const lockstep::LoadedModel& model);
     void loadFailed(const lockstep::LoadFailure& failure);
@@ -46,11 +51,16 @@ class EngineWorker : public QObject {
     void end();
     bool cancelled(JobId job) const { return job <= cancelled_.load(); }
     void tellLoaded(JobId job, const EngineOptions& options);
-    void tellLoadFailed(JobId job, const QString& path, const Error& error);
+    Status loadOn(LoadStep* step, LoadOptions load, const EngineOptions& options);
+    void tellLoadFailed(LoadFailure failure, const Error& error);
+    void useGpu(Device* device);
     bool tellLoadProgress(LoadStep* step, const LoadProgress& progress);
     bool take(const TokenEvent& event);
     void tellTokens();
 
+    DeviceFinder finder_;
+    std::atomic<Device*> gpu_in_use_ = nullptr;
+    QString no_gpu_;
     Engine engine_;
     std::mutex mutex_;  // of running_: cancel() must not hit the job after the one it means
     JobId running_ = 0;

@@ -47,11 +47,12 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
       store_(new SettingsStore(options.settings_file, this)),
       theme_(new Theme(this)),
       library_(options.download.catalogue),
-      engine_(new EngineThread(this)),
+      engine_(new EngineThread(options.devices, this)),
       check_(new PathCheck(store_, {options.planted_fault, options.isolation}, this)),
       inspection_(new InspectionThread(this)),
       download_(new ModelDownload(options.download, this)),
-      applied_(store_->values().engine),
+      device_for_now_(options.device),
+      restart_(options.restart),
       chat_(new ChatPage),
       actions_(std::make_unique<WindowActions>(this, *chat_)) {
     theme_->setChoice(store_->values().theme);
@@ -59,14 +60,16 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
     build(options.conversations_file);
     connectEngine();
     connectChat();
-    connectHistory();
+    connectHistory(options.conversation);
     connectModels();
     connectActions();
     connectCheck();
     connectInspector(options.isolation);
     connect(store_, &SettingsStore::changed, this, &MainWindow::applySettings);
     applyPath();
+    applied_ = engineOptions();
     refreshModelState();
+    engine_->findDevices();
     if (!restoreGeometry(store_->windowGeometry()))
         resize(fontMetrics().height() * 64, fontMetrics().height() * 46);
     openFirstModel(options.model);
@@ -128,6 +131,11 @@ void MainWindow::connectEngine() {
     connect(engine_, &EngineThread::loadProgressed, this, &MainWindow::showLoadStep);
     connect(engine_, &EngineThread::loaded, this, &MainWindow::takeModel);
     connect(engine_, &EngineThread::loadFailed, this, &MainWindow::sayLoadFailed);
+    connect(engine_, &EngineThread::devicesFound, this, [this](const FoundDevices& found) {
+        gpus_ = found.gpus;
+        gpus_problem_ = found.problem;
+        tellDevices();
+    });
     connect(engine_, &EngineThread::tokensArrived, this, &MainWindow::showTokens);
     connect(engine_, &EngineThread::answerFinished, this, [this](const FinishedAnswer& answer) {
         chat_->finishAnswer(answer.stats);
@@ -135,8 +143,13 @@ void MainWindow::connectEngine() {
         endAnswer(answer.context_used);
     });
     connect(engine_, &EngineThread::answerFailed, this, [this](const FailedAnswer& failure) {
-        chat_->failAnswer(failure.message);
+        const bool no_memory = failure.kind == ErrorKind::out_of_memory;
+        chat_->failAnswer(no_memory ? tr("%1. A shorter prompt, or a new chat, may fit; so may "
+                                         "another context or device (Settings, Model).")
+                                          .arg(failure.message)
+                                    : failure.message);
         endAnswer(-1);
+        if (device_is_gone(failure.kind)) goOnByCpu(failure.kind, failure.message, model_.path);
     });
 }
 
@@ -153,7 +166,7 @@ void MainWindow::connectChat() {
     });
 }
 
-void MainWindow::connectHistory() {
+void MainWindow::connectHistory(qint64 conversation) {
     const auto show_panel = QStringLiteral("window/conversations");
     const auto last = QStringLiteral("chat/conversation");
     if (!history_->problem().isEmpty())
@@ -166,7 +179,7 @@ void MainWindow::connectHistory() {
         refreshModelState();
     });
     actions_->conversations->setChecked(store_->state(show_panel, true).toBool());
-    history_->open(store_->state(last, 0).toLongLong());
+    history_->open(conversation ? conversation : store_->state(last, 0).toLongLong());
 }
 
 void MainWindow::connectModels() {
@@ -198,6 +211,7 @@ void MainWindow::connectActions() {
     connect(actions_->open_folder, &QAction::triggered, this, &MainWindow::chooseFolder);
     connect(actions_->choose_model, &QAction::triggered, picker_, &QToolButton::showMenu);
     connect(actions_->settings, &QAction::triggered, this, &MainWindow::openSettings);
+    connect(actions_->restart, &QAction::triggered, this, &MainWindow::restart);
     connect(actions_->quit, &QAction::triggered, this, &QWidget::close);
     connect(actions_->stop, &QAction::triggered, engine_, &EngineThread::cancel);
     connect(actions_->help, &QAction::triggered, this, &MainWindow::showHelp);
@@ -229,6 +243,7 @@ void MainWindow::applySettings(const Settings& now, const Settings& before) {
         library_.setFolder(modelsFolder(now));
         refreshModelState();
     }
+    if (now.engine.device != before.engine.device) device_for_now_.clear();
     if (now.engine != before.engine) applyEngineOptions();
 }
 
@@ -250,14 +265,20 @@ bool MainWindow::shutDown() {
     inspection_->cancel();
     for (const bool ended : {engine_->shutDown(), check_->shutDown(), inspection_->shutDown()})
         closed_cleanly_ = closed_cleanly_ && ended;
+    // What CUDA does as a process ends could wait for a GPU that does not answer.
+    closed_cleanly_ = closed_cleanly_ && gpu_gone_.isEmpty();
     return closed_cleanly_;
 }
 
-void MainWindow::closeEvent(QCloseEvent* event) {
+void MainWindow::saveAll() {
     history_->saveNow();
     store_->setWindowGeometry(saveGeometry());
     store_->setState(QStringLiteral("window/docks"), saveState());
     store_->sync();
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    saveAll();
     hide();  // what remains to end takes a moment
     if (settings_dialog_) settings_dialog_->close();
     shutDown();

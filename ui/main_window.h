@@ -5,9 +5,11 @@
 
 #include <QMainWindow>
 #include <QPointer>
+#include <functional>
 #include <memory>
 #include <optional>
 
+#include "kernels/gpu_info.h"
 #include "ui/engine_types.h"
 #include "ui/inspector/inspection_types.h"
 #include "ui/models/model_download.h"
@@ -37,6 +39,12 @@ struct WindowOptions {
     DownloadTool download = {};
     QString conversations_file = {};  // empty: the user's own
     QString model = {};               // to open at start; empty: the last one
+    qint64 conversation = 0;          // the same; 0: the last one
+    QString device = {};  // instead of the settings' until they change; see EngineOptions
+    DeviceFinder devices = {};
+    // Starts the program again with these arguments and ends this process, at once: its GPU cannot
+    // be waited for. False, or none: it cannot.
+    std::function<bool(const QStringList& arguments)> restart = {};
     // For tests: a fault in what is checked as "fused" on its first use with a model.
     std::optional<FaultSpec> planted_fault = {};
     IsolationOptions isolation = {};  // of the user's kernels
@@ -61,6 +69,7 @@ class MainWindow : public QMainWindow {
     SettingsStore* settings() const { return store_; }
     SettingsDialog* openSettings();
     PathCheck* check() const { return check_; }
+    EngineThread* engine() const { return engine_; }
     // Compares paths of the model in use, beside the chat.
     InspectionThread* inspection() const { return inspection_; }
     InspectorDock* inspector() const { return inspector_; }
@@ -82,7 +91,7 @@ class MainWindow : public QMainWindow {
     void build(const QString& conversations_file);
     void connectEngine();
     void connectChat();
-    void connectHistory();
+    void connectHistory(qint64 conversation);
     void connectModels();
     void connectActions();
     void connectCheck();
@@ -119,6 +128,15 @@ class MainWindow : public QMainWindow {
     void endDownload();
     void showHelp();
 
+    EngineOptions engineOptions() const;
+    QString whyNoGpu() const;
+    void tellDevices();
+    void goOnByCpu(ErrorKind kind, const QString& message, const QString& path);
+    void sayTooLittleMemory(const LoadFailure& failure, const QString& summary);
+    void openWith(const QString& path, const std::function<void(EngineOptions&)>& change);
+    void saveAll();
+    void restart();
+
     SettingsStore* store_;
     Theme* theme_;
     ModelLibrary library_;
@@ -135,6 +153,11 @@ class MainWindow : public QMainWindow {
     bool closed_cleanly_ = true;
     bool fallback_said_ = false;
     bool kernel_awaited_ = false;  // the user has just loaded it
+    QVector<FoundDevices::Gpu> gpus_;
+    QString gpus_problem_;
+    QString device_for_now_;  // instead of the settings'
+    QString gpu_gone_;        // why this process can use no GPU any more, or empty
+    std::function<bool(const QStringList&)> restart_;
 
     ChatPage* chat_;
     std::unique_ptr<WindowActions> actions_;

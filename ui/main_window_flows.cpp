@@ -54,7 +54,7 @@ void MainWindow::openModel(const QString& path) {
     engine_->cancel();  // an answer of the old model, or another load
     loading_ = QFileInfo(path).absoluteFilePath();
     notice_->dismiss();
-    applied_ = store_->values().engine;
+    applied_ = engineOptions();
     loading_job_ = engine_->load(loading_, applied_);
     refreshBusy();
     refreshModelState();
@@ -73,7 +73,7 @@ void MainWindow::takeModel(const LoadedModel& model) {
     if (model.job == loading_job_) loading_.clear();
     model_.name = titleOf(model);
     store_->setLastModel(model.path);
-    if (!model.template_problem.isEmpty())
+    if (!model.template_problem.isEmpty() && gpu_gone_.isEmpty())
         notice_->showNotice(NoticeBar::Kind::warning,
                             tr("The model's own chat template cannot be used: a plain one is"),
                             model.template_problem);
@@ -89,17 +89,27 @@ void MainWindow::takeModel(const LoadedModel& model) {
 void MainWindow::sayLoadFailed(const LoadFailure& failure) {
     const bool opening = failure.job == loading_job_;
     if (opening) loading_.clear();
+    const QString name_before = model_.name;
+    if (!failure.model_kept && !device_is_gone(failure.kind)) {
+        model_ = {};
+        check_->setModel(model_);
+        inspector_->panel()->setModel(model_.model);
+    }
     refreshBusy();
     refreshModelState();
-    if (failure.cancelled) return;
+    if (failure.kind == ErrorKind::cancelled) return;
+    if (device_is_gone(failure.kind))
+        return goOnByCpu(failure.kind, failure.message, opening ? failure.path : model_.path);
     if (!opening)
         return notice_->showNotice(NoticeBar::Kind::error,
                                    tr("Threads or context could not be changed."), failure.message);
-    const QString name = QFileInfo(failure.path).fileName();
-    const QString kept =
-        model_.path.isEmpty() ? QString() : tr(" %1 stays in use.").arg(model_.name);
-    notice_->showNotice(NoticeBar::Kind::error, tr("%1 could not be opened.").arg(name) + kept,
-                        failure.message,
+    QString summary = tr("%1 could not be opened.").arg(QFileInfo(failure.path).fileName());
+    if (!model_.path.isEmpty())
+        summary += tr(" %1 stays in use.").arg(model_.name);
+    else if (!name_before.isEmpty())
+        summary += tr(" %1 made room for it and is not open any more.").arg(name_before);
+    if (failure.kind == ErrorKind::out_of_memory) return sayTooLittleMemory(failure, summary);
+    notice_->showNotice(NoticeBar::Kind::error, summary, failure.message,
                         {tr("&Try again"), [this, path = failure.path] { openModel(path); }});
 }
 
@@ -113,7 +123,7 @@ void MainWindow::refreshModelState() {
     setWindowTitle(any ? tr("%1 – Lockstep").arg(model_.name) : tr("Lockstep"));
     picker_->setCurrent(model_.name, model_.path);
     picker_->setRecent(store_->recentModels());
-    status_->setModel(model_);
+    status_->setModel(model_, whyNoGpu());
     if (isLoading()) {
         const QString name = library_.titleOf(loading_);
         load_strip_->showProgress(tr("Loading %1").arg(QFileInfo(loading_).fileName()), 0, 0);
@@ -164,9 +174,10 @@ void MainWindow::showContext(qint64 used) {
 
 void MainWindow::applyEngineOptions() {
     options_wait_ = chat_->isAnswering();
-    const EngineOptions wanted = store_->values().engine;
+    const EngineOptions wanted = engineOptions();
     if (options_wait_ || wanted == applied_) return;
-    const bool reload = wanted.dtype != applied_.dtype || isLoading();
+    const bool reload =
+        wanted.dtype != applied_.dtype || wanted.device != applied_.device || isLoading();
     const QString path = isLoading() ? loading_ : model_.path;
     applied_ = wanted;
     if (path.isEmpty()) return;

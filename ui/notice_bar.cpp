@@ -36,7 +36,7 @@ NoticeBar::NoticeBar(QWidget* parent)
       summary_(new QLabel),
       details_(new QLabel),
       more_(new QPushButton(tr("&Details"))),
-      buttons_{new QPushButton(tr("&Try again")), new QPushButton(tr("&Ignore"))},
+      buttons_{new QPushButton, new QPushButton, new QPushButton},
       close_(new QToolButton) {
     setObjectName(QStringLiteral("notice"));
     for (QLabel* label : {summary_, details_}) {
@@ -51,7 +51,8 @@ NoticeBar::NoticeBar(QWidget* parent)
     close_->setAccessibleName(tr("Dismiss the message"));
     close_->setAutoRaise(true);
     close_->setFocusPolicy(Qt::StrongFocus);
-    for (QPushButton* button : {more_, buttons_[0], buttons_[1]}) button->setAutoDefault(false);
+    more_->setAutoDefault(false);
+    for (QPushButton* button : buttons_) button->setAutoDefault(false);
     connect(more_, &QPushButton::toggled, details_, &QWidget::setVisible);
     connect(close_, &QToolButton::clicked, this, &NoticeBar::dismiss);
     for (size_t i = 0; i < buttons_.size(); ++i) {
@@ -68,18 +69,19 @@ NoticeBar::NoticeBar(QWidget* parent)
     grid->addWidget(icon_, 0, 0, Qt::AlignVCenter);
     grid->addWidget(summary_, 0, 1);
     grid->addWidget(more_, 0, 2, Qt::AlignVCenter);
-    grid->addWidget(buttons_[1], 0, 3, Qt::AlignVCenter);
-    grid->addWidget(buttons_[0], 0, 4, Qt::AlignVCenter);
-    grid->addWidget(close_, 0, 5, Qt::AlignVCenter);
+    for (size_t i = 0; i < buttons_.size(); ++i)
+        grid->addWidget(buttons_[i], 0, 5 - int(i), Qt::AlignVCenter);
+    grid->addWidget(close_, 0, 6, Qt::AlignVCenter);
     grid->addWidget(details_, 1, 1);
     grid->setColumnStretch(1, 1);
     hide();
 }
 
 void NoticeBar::showNotice(Kind kind, const QString& summary, const QString& details,
-                           const NoticeAction& action, const NoticeAction& other) {
+                           const NoticeAction& action, const NoticeAction& other,
+                           const NoticeAction& third) {
     kind_ = kind;
-    actions_ = {action, other};
+    actions_ = {action, other, third};
     summary_->setText(summary);
     details_->setText(details);
     more_->setVisible(!details.isEmpty());

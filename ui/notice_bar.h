@@ -28,7 +28,8 @@ class NoticeBar : public QFrame {
     // summary: one line of plain text. details: hidden until asked for; may be empty. The first
     // action is what most will want.
     void showNotice(Kind kind, const QString& summary, const QString& details = {},
-                    const NoticeAction& action = {}, const NoticeAction& other = {});
+                    const NoticeAction& action = {}, const NoticeAction& other = {},
+                    const NoticeAction& third = {});
     void dismiss();
     QString summary() const;  // empty while nothing is shown
     QString details() const;
@@ -39,12 +40,12 @@ class NoticeBar : public QFrame {
 
   private:
     Kind kind_ = Kind::error;
-    std::array<NoticeAction, 2> actions_;
+    std::array<NoticeAction, 3> actions_;
     QLabel* icon_;
     QLabel* summary_;
     QLabel* details_;
     QPushButton* more_;
-    std::array<QPushButton*, 2> buttons_;
+    std::array<QPushButton*, 3> buttons_;
     QToolButton* close_;
 };
 

@@ -95,14 +95,19 @@ void StatusLine::changeEvent(QEvent* event) {
     if (event->type() == QEvent::PaletteChange) showAlarm();
 }
 
-void StatusLine::setModel(const LoadedModel& model) {
+void StatusLine::setModel(const LoadedModel& model, const QString& no_gpu) {
+    QString details = tr("What computes, and on how many threads");
+    if (!no_gpu.isEmpty()) details = tr("CPU · %1").arg(no_gpu);
+    device_->setToolTip(details);
+    device_->setAccessibleDescription(details);
     if (model.path.isEmpty()) {
         say(device_, {});
         return say(model_, {});
     }
     const QString threads =
         model.threads == 1 ? tr("1 thread") : tr("%1 threads").arg(model.threads);
-    say(device_, shortDevice(model.device) + QStringLiteral(", ") + threads);
+    const QString name = shortDevice(model.device);
+    say(device_, model.on_gpu ? name : name + QStringLiteral(", ") + threads);
     QString text = tr("%1 as %2").arg(model.format, model.dtype);
     if (model.memory > 0) text += tr(", %1").arg(sizeText(model.memory));
     say(model_, text);
@@ -110,6 +115,14 @@ void StatusLine::setModel(const LoadedModel& model) {
 
 void StatusLine::setPath(const QString& path) {
     say(path_, path);
+}
+
+QString StatusLine::deviceText() const {
+    return device_->text();
+}
+
+QString StatusLine::deviceDetails() const {
+    return device_->toolTip();
 }
 
 QString StatusLine::pathText() const {

@@ -16,7 +16,10 @@ class StatusLine : public QStatusBar {
   public:
     explicit StatusLine(QWidget* parent = nullptr);
 
-    void setModel(const LoadedModel& model);
+    // no_gpu: why the CPU computes where a GPU would have; or empty.
+    void setModel(const LoadedModel& model, const QString& no_gpu = {});
+    QString deviceText() const;
+    QString deviceDetails() const;
     void setPath(const QString& path);
     void setSpeed(double tokens_per_second);  // 0: none to tell
     void setContext(qint64 used, qint64 total);

@@ -67,6 +67,7 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
                        Qt::CTRL | Qt::Key_L)),
       settings(make(window, "settings", "settings", QObject::tr("&Settings…"),
                     Qt::CTRL | Qt::Key_Comma)),
+      restart(make(window, "restart", "regenerate", QObject::tr("&Restart Lockstep"), {})),
       quit(make(window, "quit", "close", QObject::tr("&Quit"), Qt::CTRL | Qt::Key_Q)),
       conversations(make(window, "conversations", "sidebar", QObject::tr("&Conversations"),
                          Qt::CTRL | Qt::Key_B)),
@@ -88,6 +89,7 @@ WindowActions::WindowActions(QMainWindow* window, const ChatPage& chat)
         QObject::tr("Fused kernels: off computes by the reference, from the next "
                     "token on (Ctrl+Shift+K)"));
     stop->setEnabled(false);
+    restart->setVisible(false);  // until a GPU needs it
     settings->setToolTip(QObject::tr("Settings (Ctrl+,)"));
     quit->setMenuRole(QAction::QuitRole);
     settings->setMenuRole(QAction::PreferencesRole);
@@ -100,7 +102,7 @@ void WindowActions::fillMenus(QMenuBar* bar) const {
     file->addSeparator();
     file->addActions({export_chat});
     file->addSeparator();
-    file->addActions({settings, quit});
+    file->addActions({settings, restart, quit});
     QMenu* view = bar->addMenu(QObject::tr("&View"));
     view->addActions({conversations, inspector});
     QMenu* answer = bar->addMenu(QObject::tr("&Answer"));

@@ -21,7 +21,7 @@ struct WindowActions {
     QList<QAction*> all() const;
 
     QAction *new_chat, *export_chat, *copy_answer;  // the chat page's own
-    QAction *open_file, *open_folder, *choose_model, *load_kernel, *settings, *quit;
+    QAction *open_file, *open_folder, *choose_model, *load_kernel, *settings, *restart, *quit;
     QAction *conversations, *inspector, *stop, *fused, *check_again, *help;
 };
 

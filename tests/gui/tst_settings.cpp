@@ -41,7 +41,7 @@ static Settings everythingChanged() {
     s.seed = 1234567;
     s.max_tokens = 99;
     s.stop_strings = {QStringLiteral("a, b"), QStringLiteral("Ende\"")};
-    s.engine = {DType::f16, 3, 2048};
+    s.engine = {DType::f16, 3, 2048, QStringLiteral("cuda:1")};
     s.models_folder = QStringLiteral("/models/here");
     s.theme = ThemeChoice::dark;
     return s;
@@ -68,7 +68,8 @@ void TestSettings::garbageIsBounded() {
     QVERIFY(ini.open(QIODevice::WriteOnly));
     ini.write(
         "theme=purple\n[sampling]\ntemperature=nan\ntop_k=-5\ntop_p=17\nmin_p=lots\nseed=1e300\n"
-        "penalty_window=@Invalid()\n[engine]\nthreads=99999999\ncontext=-1\ndtype=q4_0\n");
+        "penalty_window=@Invalid()\n[engine]\nthreads=99999999\ncontext=-1\ndtype=q4_0\ndevice="
+        "toaster\n");
     ini.close();
     const Settings s = SettingsStore(file("garbage.ini")).values();
     const Settings normal;
@@ -82,6 +83,7 @@ void TestSettings::garbageIsBounded() {
     QCOMPARE(s.engine.threads, 1024);
     QCOMPARE(s.engine.context, qint64(0));
     QCOMPARE(s.engine.dtype, DType::bf16);
+    QCOMPARE(s.engine.device, QStringLiteral("auto"));
 }
 
 void TestSettings::pathChoices_data() {

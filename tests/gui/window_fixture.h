@@ -68,6 +68,10 @@ class WindowFixture {
         options.model = model;
         options.planted_fault = planted_fault;
         options.isolation = isolation;
+        options.devices = devices;
+        options.device = device;
+        options.conversation = conversation;
+        options.restart = restart;
         window_ = std::make_unique<MainWindow>(options);
         window_->resize(1000, 720);
         window_->show();
@@ -94,6 +98,10 @@ class WindowFixture {
     std::optional<FaultSpec> planted_fault;  // see WindowOptions
     IsolationOptions isolation;
     QString catalogue;  // empty: the program's own
+    DeviceFinder devices;
+    QString device;
+    qint64 conversation = 0;
+    std::function<bool(const QStringList&)> restart;
 
   private:
     QTemporaryDir folder_;

@@ -59,7 +59,7 @@ PathCheck::PathCheck(SettingsStore* store, PathCheckOptions options, QObject* pa
 
 void PathCheck::setModel(const LoadedModel& model) {
     const bool same = model.path == model_.path && model.file_stamp == model_.file_stamp &&
-                      model.dtype == model_.dtype;
+                      model.dtype == model_.dtype && model.device == model_.device;
     model_ = model;
     if (same) return;  // other threads, another context
     cancel();

@@ -3,6 +3,7 @@
 #include <QDir>
 #include <QFileDialog>
 #include <QHBoxLayout>
+#include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
 #include <QSpinBox>
@@ -10,6 +11,7 @@
 
 #include "core/catalogue/catalogue.h"
 #include "ui/settings/pages.h"
+#include "ui/theme/labels.h"
 
 namespace lockstep {
 namespace {
@@ -29,6 +31,16 @@ QSpinBox* countBox(int high, int step, const QString& zero_means) {
 
 EnginePage::EnginePage(SettingsStore* store) : SettingsPage(store) {
     addHeading(tr("Model"));
+    device_ = new QComboBox;
+    device_->setObjectName(QStringLiteral("device"));
+    addRow(tr("&Device"), tr("What computes. The model is loaded again, the conversation stays."),
+           device_);
+    connect(device_, &QComboBox::activated, this, [this] {
+        edit([&](Settings& s) { s.engine.device = device_->currentData().toString(); });
+    });
+    device_problem_ = mutedLabel({});
+    rows()->addWidget(device_problem_);
+    connect(store, &SettingsStore::deviceStateChanged, this, &EnginePage::showDevices);
     dtype_ = new QComboBox;
     dtype_->addItem(tr("bf16 (recommended)"), int(DType::bf16));
     dtype_->addItem(tr("fp16"), int(DType::f16));
@@ -76,7 +88,24 @@ void EnginePage::chooseFolder() {
     if (!chosen.isEmpty()) edit([&](Settings& s) { s.models_folder = chosen; });
 }
 
+// A GPU that was chosen and is not here now stays in the list: it is still the choice.
+void EnginePage::showDevices() {
+    const DeviceState& state = store()->deviceState();
+    const QString chosen = store()->values().engine.device;
+    device_->clear();
+    device_->addItem(tr("Automatic"), QStringLiteral("auto"));
+    device_->addItem(tr("CPU"), QStringLiteral("cpu"));
+    for (const FoundDevices::Gpu& gpu : state.gpus)
+        device_->addItem(state.gpus.size() > 1 ? tr("%1 (%2)").arg(gpu.name, gpu.id) : gpu.name,
+                         gpu.id);
+    if (device_->findData(chosen) < 0) device_->addItem(tr("%1 (not here)").arg(chosen), chosen);
+    device_->setCurrentIndex(device_->findData(chosen));
+    device_problem_->setText(state.problem);
+    device_problem_->setVisible(!state.problem.isEmpty());
+}
+
 void EnginePage::showValues(const Settings& values) {
+    showDevices();
     dtype_->setCurrentIndex(dtype_->findData(int(values.engine.dtype)));
     context_->setValue(int(values.engine.context));
     threads_->setValue(values.engine.threads);

@@ -47,7 +47,7 @@ class SamplingPage : public SettingsPage {
     QPlainTextEdit* stop_strings_;
 };
 
-// dtype, context, threads and where models are.
+// Device, dtype, context, threads and where models are.
 class EnginePage : public SettingsPage {
     Q_OBJECT
   public:
@@ -60,7 +60,10 @@ class EnginePage : public SettingsPage {
 
   private:
     void chooseFolder();
+    void showDevices();
 
+    QComboBox* device_;
+    QLabel* device_problem_;
     QComboBox* dtype_;
     QSpinBox* context_;
     QSpinBox* threads_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/settings/settings.h"
 
+#include <QRegularExpression>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -53,6 +54,7 @@ void visitSettings(S& s, Visitor&& visit) {
     visit("sampling/stop_strings", s.stop_strings);
     visit("engine/threads", s.engine.threads, 0.0, 1024.0);
     visit("engine/context", s.engine.context, 0.0, 10000000.0);
+    visit("engine/device", s.engine.device);
     visit("engine/models_folder", s.models_folder);
 }
 
@@ -89,12 +91,19 @@ class Writer {
     QSettings& file_;
 };
 
+// "auto", "cpu" or "cuda:N"; anything else is no choice.
+bool isDevice(const QString& id) {
+    static const QRegularExpression gpu(QStringLiteral("^cuda:[0-9]{1,3}$"));
+    return id == QLatin1String("auto") || id == QLatin1String("cpu") || gpu.match(id).hasMatch();
+}
+
 Settings read(const QSettings& file) {
     Settings settings;
     visitSettings(settings, Reader(file));
     for (int step = 0; step < step_count; ++step)
         settings.fused_steps[size_t(step)] = file.value(stepKey(step), true).toBool();
     settings.engine.dtype = dtypeFromName(file.value(QStringLiteral("engine/dtype")).toString());
+    if (!isDevice(settings.engine.device)) settings.engine.device = EngineOptions().device;
     settings.theme = themeChoiceFromName(file.value(QStringLiteral("theme")).toString());
     return settings;
 }
@@ -160,6 +169,12 @@ void SettingsStore::setPathState(const PathState& state) {
     if (state == path_state_) return;
     path_state_ = state;
     Q_EMIT pathStateChanged();
+}
+
+void SettingsStore::setDeviceState(const DeviceState& state) {
+    if (state == device_state_) return;
+    device_state_ = state;
+    Q_EMIT deviceStateChanged();
 }
 
 QString SettingsStore::lastModel() const {

@@ -23,6 +23,13 @@ struct PathState {
     bool operator==(const PathState&) const = default;
 };
 
+// Which devices there are to choose from, and why none of them computes: told by the window.
+struct DeviceState {
+    QVector<FoundDevices::Gpu> gpus;
+    QString problem;  // why there is no GPU, or why it is not used any more
+    bool operator==(const DeviceState&) const = default;
+};
+
 struct Settings {
     // Kernels
     bool fused = true;  // as a whole
@@ -84,16 +91,20 @@ class SettingsStore : public QObject {
 
     const PathState& pathState() const { return path_state_; }
     void setPathState(const PathState& state);
+    const DeviceState& deviceState() const { return device_state_; }
+    void setDeviceState(const DeviceState& state);
 
   Q_SIGNALS:
     void changed(const lockstep::Settings& now, const lockstep::Settings& before);
 
     void pathStateChanged();
+    void deviceStateChanged();
 
   private:
     std::unique_ptr<QSettings> file_;
     Settings values_;
     PathState path_state_;
+    DeviceState device_state_;
 };
 
 }  // namespace lockstep
