@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "kernels/cpu/cpu_stream.h"
 
 namespace lockstep {
 namespace {

@@ -10,7 +10,6 @@
 
 #include "core/inspect/comparison.h"
 #include "core/run/session.h"
-#include "kernels/cpu/cpu_stream.h"
 
 namespace lockstep {
 
@@ -38,7 +37,7 @@ inline Result<std::unique_ptr<Session>> comparison_session(const CompareRequest&
     Device& device = device_of(*request.model);
     LOCKSTEP_ASSIGN(std::unique_ptr<Session> made,
                     Session::create(request.model, device, request.threads, context));
-    if (device.kind() == DeviceKind::cpu) cpu_stream(made->stream()).stop_when(request.cancel);
+    made->stream().stop_when(request.cancel);
     return made;
 }
 

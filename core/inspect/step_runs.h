@@ -28,7 +28,7 @@ struct StepPaths {
 // stop: see clone_step.
 Result<SampleStep> inputs_for(const KernelPath& path, const StepArgs& args, DType model_dtype,
                               const std::atomic<bool>* stop = nullptr);
-// What a CPU's stream stops for (CpuStream::stop_when); null on other devices.
+// What a stream stops for (Stream::stop_when); null where it never does.
 const std::atomic<bool>* stop_of(Stream& stream);
 Status stop_if_asked(Stream& stream);  // cancelled, where that is true
 

@@ -6,8 +6,6 @@
 #include <cstring>
 #include <string>
 
-#include "kernels/cpu/cpu_stream.h"
-
 namespace lockstep {
 namespace {
 
@@ -248,8 +246,7 @@ Result<Tensor> Session::logits(int64_t rows) {
     if (logits_buffer_.bytes() < bytes) {
         stream_->forget_replays();
         LOCKSTEP_ASSIGN(logits_buffer_, device().allocate(bytes));
-        if (device().kind() == DeviceKind::cpu)
-            touch_pages(logits_buffer_, stream_->stop_flag());
+        if (device().kind() == DeviceKind::cpu) touch_pages(logits_buffer_, stream_->stop_flag());
     }
     return Tensor(logits_buffer_.data(), DType::f32, {rows, vocab_size});
 }
