@@ -36,7 +36,8 @@ NoticeBar::NoticeBar(QWidget* parent)
       summary_(new QLabel),
       details_(new QLabel),
       more_(new QPushButton(tr("&Details"))),
-      buttons_{new QPushButton, new QPushButton, new QPushButton},
+      buttons_{new QPushButton(tr("&Try again")), new QPushButton(tr("&Ignore")),
+               new QPushButton(tr("&Other"))},
       close_(new QToolButton) {
     setObjectName(QStringLiteral("notice"));
     for (QLabel* label : {summary_, details_}) {
