@@ -67,9 +67,9 @@ class TestGpuWindow : public QObject {
         MainWindow& window = fixture.open(model_);
         VERIFY_LOADED(window);
         QVERIFY(window.modelInUse().on_gpu);
-        type(window, QStringLiteral("What is the capital of France?"));
+        type(window, QStringLiteral("What is the capital of Germany?"));
         VERIFY_ANSWERED(window);
-        QVERIFY2(fixture.lastText().contains(QStringLiteral("Paris")),
+        QVERIFY2(fixture.lastText().contains(QStringLiteral("Berlin")),
                  qPrintable(fixture.lastText()));
         QCOMPARE(fixture.lastTurn().stats.path, QStringLiteral("fused"));
         QTRY_VERIFY_WITH_TIMEOUT(window.check()->result().state != CheckedPath::State::checking,
@@ -92,6 +92,11 @@ class TestGpuWindow : public QObject {
         QAction* const fused = window.findChild<QAction*>(QStringLiteral("fused"));
         window.chat()->send(QStringLiteral("Tell me a very long story about a ship."));
         QTRY_VERIFY(!fixture.lastText().isEmpty());
+        // What the reference sets up at its first use (cuBLAS) stays.
+        for (int i = 0; i < 4; ++i) {
+            fused->trigger();
+            QTest::qWait(200);
+        }
         stop->trigger();
         VERIFY_ANSWERED(window);
         const size_t free = gpu_->free_memory();
@@ -131,7 +136,7 @@ class TestGpuWindow : public QObject {
         VERIFY_LOADED(window);
         QTRY_VERIFY_WITH_TIMEOUT(window.check()->result().state != CheckedPath::State::checking,
                                  load_ms);
-        type(window, QStringLiteral("What is the capital of France?"));
+        type(window, QStringLiteral("What is the capital of Germany?"));
         VERIFY_ANSWERED(window);
         fixture.change([](Settings& s) { s.max_tokens = 0; });
         QVERIFY(window.engine()->setPath(PathChoice(faulty_path(FaultyKernel::endless, 300))));
