@@ -227,7 +227,7 @@ class TestGpuUserKernel : public QObject {
                                     << "misaligned address";
         QTest::newRow("a launch that is refused")
             << "launch"
-            << "the CUDA runtime says \"invalid configuration argument\"";
+            << "the CUDA runtime says \"invalid";
         QTest::newRow("an input") << "input"
                                   << "wrote to attn bf16[3, 64], which it may only read";
         QTest::newRow("a weight") << "weight"
@@ -288,7 +288,10 @@ class TestGpuUserKernel : public QObject {
         const auto step = make_sample_step(StepId::attn_output, shape(), {});
         const auto stream = gpu_->make_stream(0);
         const auto& args = std::get<AttnOutputArgs>(step->args);
-        const auto bytes = static_cast<size_t>(args.o_proj.bytes());
+        // With the memory between its rows, as a sample has it.
+        const int64_t last_row = (args.o_proj.shape[0] - 1) * args.o_proj.stride[0];
+        const auto bytes =
+            static_cast<size_t>(dtype_bytes(DType::bf16, last_row + args.o_proj.shape[1]));
         const auto weight = gpu_->allocate(bytes);
         QVERIFY2(weight, why(weight));
         std::vector<float> sums;
