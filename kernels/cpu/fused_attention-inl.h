@@ -20,8 +20,18 @@ namespace lockstep::HWY_NAMESPACE {
 constexpr int query_tile = lanes >= 16 ? 6 : 3;
 constexpr int tile_vectors = 4;
 
+struct Plain {
+    static constexpr bool in_two = false;
+    static HWY_INLINE int64_t at(int64_t index) { return index; }
+};
+template <class W>
+struct Weights {  // as store_weights left them
+    static constexpr bool in_two = W::weights_in_two;
+    static HWY_INLINE int64_t at(int64_t index) { return W::weight_at(index); }
+};
+
 // sums[m][j] = sum over i < count of a[m][i] * b[i][j * lanes ..]
-template <class W, int rows, int vectors>
+template <class W, class Layout, int rows, int vectors>
 HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const float* HWY_RESTRICT b,
                          int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors]) {
     for (int m = 0; m < rows; ++m) {
@@ -30,8 +40,13 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const fl
     for (int64_t i = 0; i < count; ++i, b += b_stride) {
         Vector y[vectors];
         for (int j = 0; j < vectors; ++j) y[j] = load(b + j * int64_t{lanes});
+        const float* const column = a + Layout::at(i);
         for (int m = 0; m < rows; ++m) {
-            const Vector x = hn::Set(F32(), a[m * a_stride + i]);
+            const Vector x = hn::Set(F32(), column[m * a_stride]);
+            for (int j = 0; j < vectors; ++j) sums[m][j] = W::dot(x, y[j], sums[m][j]);
+        }
+        for (int m = 0; m < rows && Layout::in_two; ++m) {
+            const Vector x = hn::Set(F32(), column[m * a_stride + int64_t{lanes}]);
             for (int j = 0; j < vectors; ++j) sums[m][j] = W::dot(x, y[j], sums[m][j]);
         }
     }
@@ -43,8 +58,8 @@ HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, flo
     const int64_t words = (c.head_dim + W::per_word - 1) / W::per_word;
     for (int64_t from = 0; from < words; from += W::words_of_sum) {
         Vector sums[rows][vectors];
-        multiply<W>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
-                    chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums);
+        multiply<W, Plain>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
+                           chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums);
         for (int m = 0; m < rows; ++m) {
             for (int j = 0; j < vectors; ++j) {
                 float* score = scores + m * chunk_keys + key + j * int64_t{lanes};
@@ -125,7 +140,7 @@ template <class W, int rows, int vectors>
 HWY_INLINE void value_tile(const AttendChunk& c, int64_t query, int64_t d, int64_t words,
                            const float* weights, const FoldFactors& factors) {
     Vector sums[rows][vectors];
-    multiply<W>(weights, chunk_keys, c.packed_v + d, c.padded_head_dim, words, sums);
+    multiply<W, Weights<W>>(weights, chunk_keys, c.packed_v + d, c.padded_head_dim, words, sums);
     for (int m = 0; m < rows; ++m) {
         float* o = c.out.o + (query + m) * c.padded_head_dim + d;
         for (int j = 0; j < vectors; ++j)

@@ -47,7 +47,7 @@ HWY_INLINE Vector exp2(Vector t) {
                                    0.00961843692f, 0.00133988785f, 0.000153533707f};
     return exp2_by(coefficients, t);
 }
-// Relative error 3e-6, for what is then rounded to bf16's 2e-3.
+// Relative error 3e-6, for what is then rounded to two bf16's 8e-6.
 HWY_INLINE Vector short_exp2(Vector t) {
     constexpr float coefficients[]{0.693124175f, 0.240240991f, 0.055906482f, 0.0095828753f};
     return exp2_by(coefficients, t);
@@ -55,6 +55,7 @@ HWY_INLINE Vector short_exp2(Vector t) {
 
 struct FloatWords {
     static constexpr int64_t per_word = 1;
+    static constexpr bool weights_in_two = false;
     // A score is a sum of sums of so many products: added one by one, the 64 of a head's rounding
     // errors were twice those of the reference's product.
     static constexpr int64_t words_of_sum = 16;
@@ -67,6 +68,7 @@ struct FloatWords {
         store(b, row + i + lanes);
         sum = hn::Add(hn::Add(sum, a), b);
     }
+    static HWY_INLINE int64_t weight_at(int64_t index) { return index; }
     template <class T>
     static HWY_INLINE float word(const T* row, int64_t index, int64_t) {
         return hn::GetLane(load_part(row + index, 1));
@@ -91,6 +93,9 @@ HWY_INLINE Four four_words(FloatWords, const T* row, int64_t w) {
 // name. They round to nearest even and flush subnormals.
 struct Bf16Words {
     static constexpr int64_t per_word = 2;
+    // A weight is the sum of two bf16, what a bf16 holds of it and the rest: rounding it to one
+    // would be the largest error of the step.
+    static constexpr bool weights_in_two = true;
     static constexpr int64_t words_of_sum = 1 << 30;  // the operands' own rounding is far coarser
 
     static HWY_INLINE Vector dot(Vector a, Vector b, Vector sum) {
@@ -98,14 +103,22 @@ struct Bf16Words {
         return sum;
     }
     static HWY_INLINE Vector exp2(Vector t) { return short_exp2(t); }
-    // The sum is of what is stored, so that rounding leaves the weights' sum 1.
-    static HWY_INLINE void store_weights(Vector a, Vector b, float* row, int64_t i, Vector& sum) {
-        const F32 d;
+    static HWY_INLINE Vector pairs(Vector a, Vector b) {
         Vector words;
         asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(words.raw) : "v"(a.raw), "v"(b.raw));
-        store(words, row + i / 2);
-        const Vector ones = hn::BitCast(d, hn::Set(hn::RebindToUnsigned<F32>(), 0x3f803f80u));
-        sum = dot(words, ones, sum);
+        return words;
+    }
+    // A vector of words, and one of the words that hold the rest.
+    static HWY_INLINE void store_weights(Vector a, Vector b, float* row, int64_t i, Vector& sum) {
+        const F32 d;
+        const Vector mask = hn::BitCast(d, hn::Set(hn::RebindToUnsigned<F32>(), 0xffff0000u));
+        const Vector high_a = hn::And(a, mask), high_b = hn::And(b, mask);
+        store(pairs(high_a, high_b), row + i);
+        store(pairs(hn::Sub(a, high_a), hn::Sub(b, high_b)), row + i + lanes);
+        sum = hn::Add(hn::Add(sum, a), b);
+    }
+    static HWY_INLINE int64_t weight_at(int64_t index) {
+        return index + index / int64_t{lanes} * int64_t{lanes};
     }
     static HWY_INLINE float word(const hwy::bfloat16_t* row, int64_t index, int64_t count) {
         float word = 0;
