@@ -294,6 +294,10 @@ class TestGpuUserKernel : public QObject {
             static_cast<size_t>(dtype_bytes(DType::bf16, last_row + args.o_proj.shape[1]));
         const auto weight = gpu_->allocate(bytes);
         QVERIFY2(weight, why(weight));
+        const auto position = gpu_->allocate(sizeof(int32_t));
+        QVERIFY2(position, why(position));
+        QVERIFY(gpu_->copy_from_host(position->data(), args.context.position.data, sizeof(int32_t),
+                                     **stream));
         std::vector<float> sums;
         for (const float scale : {1.0f, 1.0f, 2.0f}) {
             std::vector<uint16_t> values(bytes / 2);
@@ -305,6 +309,7 @@ class TestGpuUserKernel : public QObject {
             QVERIFY(gpu_->copy_from_host(weight->data(), values.data(), bytes, **stream));
             StepArgs given = step->args;
             std::get<AttnOutputArgs>(given).o_proj.data = weight->data();
+            step_context(given).position.data = position->data();
             const Status ran =
                 run_step_from_host(kernel->path, given, OnHost::activations, **stream);
             QVERIFY2(ran, why(ran));
