@@ -93,7 +93,7 @@ HWY_INLINE void softmax_row(float* row, float scale, int64_t seen, int64_t count
     const Vector largest = hn::Mul(hn::MaxOfLanes(d, maxima), factor);
     const auto weights = [&](int64_t i) HWY_ATTR {
         if (i >= seen) return hn::Zero(d);
-        const Vector w = W::exp2(hn::MulSub(load(row + i), factor, largest));
+        const Vector w = exp2(hn::MulSub(load(row + i), factor, largest));
         return i < full ? w : hn::IfThenElseZero(last, w);
     };
     Vector sums = hn::Zero(d);
