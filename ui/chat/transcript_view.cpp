@@ -189,7 +189,13 @@ void TranscriptView::layOut() {
         setScroll(at_end_ ? bar->maximum() : yOf(anchor_));
         if (!measureVisible()) break;
     }
-    if (!rows_.empty()) anchor_ = anchorAt(verticalScrollBar()->value());
+    if (!rows_.empty()) {
+        // The bar has whole pixels: without the rest, many small corrections would add up to some.
+        const int scrolled = verticalScrollBar()->value();
+        const qreal rest = yOf(anchor_) - scrolled;
+        anchor_ = anchorAt(scrolled);
+        if (qAbs(rest) < 1) anchor_.offset += rest;
+    }
     releaseFar();
     placeEditor();
     controls_->sync();
