@@ -20,18 +20,8 @@ namespace lockstep::HWY_NAMESPACE {
 constexpr int query_tile = lanes >= 16 ? 6 : 3;
 constexpr int tile_vectors = 4;
 
-struct Plain {
-    static constexpr bool in_two = false;
-    static HWY_INLINE int64_t at(int64_t index) { return index; }
-};
-template <class W>
-struct Weights {  // as store_weights left them
-    static constexpr bool in_two = W::weights_in_two;
-    static HWY_INLINE int64_t at(int64_t index) { return W::weight_at(index); }
-};
-
 // sums[m][j] = sum over i < count of a[m][i] * b[i][j * lanes ..]
-template <class W, class Layout, int rows, int vectors>
+template <class W, int rows, int vectors>
 HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const float* HWY_RESTRICT b,
                          int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors]) {
     for (int m = 0; m < rows; ++m) {
@@ -40,13 +30,8 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const fl
     for (int64_t i = 0; i < count; ++i, b += b_stride) {
         Vector y[vectors];
         for (int j = 0; j < vectors; ++j) y[j] = load(b + j * int64_t{lanes});
-        const float* const column = a + Layout::at(i);
         for (int m = 0; m < rows; ++m) {
-            const Vector x = hn::Set(F32(), column[m * a_stride]);
-            for (int j = 0; j < vectors; ++j) sums[m][j] = W::dot(x, y[j], sums[m][j]);
-        }
-        for (int m = 0; m < rows && Layout::in_two; ++m) {
-            const Vector x = hn::Set(F32(), column[m * a_stride + int64_t{lanes}]);
+            const Vector x = hn::Set(F32(), a[m * a_stride + i]);
             for (int j = 0; j < vectors; ++j) sums[m][j] = W::dot(x, y[j], sums[m][j]);
         }
     }
@@ -58,8 +43,8 @@ HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, flo
     const int64_t words = (c.head_dim + W::per_word - 1) / W::per_word;
     for (int64_t from = 0; from < words; from += W::words_of_sum) {
         Vector sums[rows][vectors];
-        multiply<W, Plain>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
-                           chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums);
+        multiply<W>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
+                    chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums);
         for (int m = 0; m < rows; ++m) {
             for (int j = 0; j < vectors; ++j) {
                 float* score = scores + m * chunk_keys + key + j * int64_t{lanes};
@@ -79,8 +64,7 @@ HWY_INLINE void score_rows(const AttendChunk& c, int64_t query, int64_t count, f
 }
 
 // Of a row's scores, the first `seen` of `count`: their weights 2^(scale * score - maximum) in
-// their place as words, zero beyond, and the weights' sum.
-template <class W>
+// their place, zero beyond, and the weights' sum.
 HWY_INLINE void softmax_row(float* row, float scale, int64_t seen, int64_t count, float& maximum,
                             float& weight_sum) {
     const F32 d;
@@ -91,15 +75,13 @@ HWY_INLINE void softmax_row(float* row, float scale, int64_t seen, int64_t count
     if (full < seen) maxima = hn::Max(maxima, hn::IfThenElse(last, load(row + full), maxima));
     const Vector factor = hn::Set(d, scale);
     const Vector largest = hn::Mul(hn::MaxOfLanes(d, maxima), factor);
-    const auto weights = [&](int64_t i) HWY_ATTR {
-        if (i >= seen) return hn::Zero(d);
-        const Vector w = exp2(hn::MulSub(load(row + i), factor, largest));
-        return i < full ? w : hn::IfThenElseZero(last, w);
-    };
     Vector sums = hn::Zero(d);
-    for (int64_t i = 0; i < count; i += 2 * lanes) {
-        const Vector a = weights(i), b = weights(i + int64_t{lanes});
-        W::store_weights(a, b, row, i, sums);
+    for (int64_t i = 0; i < count; i += lanes) {
+        Vector weights = hn::Zero(d);
+        if (i < seen) weights = exp2(hn::MulSub(load(row + i), factor, largest));
+        if (i == full) weights = hn::IfThenElseZero(last, weights);
+        sums = hn::Add(sums, weights);
+        store(weights, row + i);
     }
     maximum = hn::GetLane(largest);
     weight_sum = hn::GetLane(hn::SumOfLanes(d, sums));
@@ -136,11 +118,11 @@ HWY_INLINE void fold_values(Vector part, float part_factor, float old_factor, fl
 }
 
 // o[m][d ..] of `vectors` vectors of a head's elements.
-template <class W, int rows, int vectors>
-HWY_INLINE void value_tile(const AttendChunk& c, int64_t query, int64_t d, int64_t words,
+template <int rows, int vectors>
+HWY_INLINE void value_tile(const AttendChunk& c, int64_t query, int64_t d, int64_t keys,
                            const float* weights, const FoldFactors& factors) {
     Vector sums[rows][vectors];
-    multiply<W, Weights<W>>(weights, chunk_keys, c.packed_v + d, c.padded_head_dim, words, sums);
+    multiply<FloatWords>(weights, chunk_keys, c.packed_v + d, c.padded_head_dim, keys, sums);
     for (int m = 0; m < rows; ++m) {
         float* o = c.out.o + (query + m) * c.padded_head_dim + d;
         for (int j = 0; j < vectors; ++j)
@@ -161,18 +143,17 @@ HWY_NOINLINE void attend_rows(const AttendChunk& c, int64_t query, int64_t wante
     const int64_t count = c.visible[query + rows - 1];  // of the row that sees most
     score_rows<W, rows>(c, query, count, scores);
     for (int m = 0; m < rows; ++m) {
-        softmax_row<W>(scores + m * chunk_keys, c.scale, c.visible[query + m], count, maximum[m],
-                       sum[m]);
+        softmax_row(scores + m * chunk_keys, c.scale, c.visible[query + m], count, maximum[m],
+                    sum[m]);
     }
     FoldFactors factors;
     fold_sums(c.out, query, rows, maximum, sum, factors);
-    const int64_t words = (count + W::per_word - 1) / W::per_word;
     constexpr int64_t step = tile_vectors * int64_t{lanes};
     const int64_t padded = (c.head_dim + int64_t{lanes} - 1) / int64_t{lanes} * int64_t{lanes};
     int64_t d = 0;
     for (; d + step <= padded; d += step)
-        value_tile<W, rows, tile_vectors>(c, query, d, words, scores, factors);
-    for (; d < c.head_dim; d += lanes) value_tile<W, rows, 1>(c, query, d, words, scores, factors);
+        value_tile<rows, tile_vectors>(c, query, d, count, scores, factors);
+    for (; d < c.head_dim; d += lanes) value_tile<rows, 1>(c, query, d, count, scores, factors);
 }
 
 template <class W>
@@ -180,9 +161,8 @@ void attend(const AttendChunk& c) {
     // Rows that see nothing of this chunk come first: visible ascends.
     int64_t query = 0;
     while (query < c.queries && c.visible[query] == 0) ++query;
-    for (; query < c.queries; query += query_tile) {
+    for (; query < c.queries; query += query_tile)
         attend_rows<W, query_tile>(c, query, HWY_MIN(c.queries - query, query_tile));
-    }
 }
 
 void fold(const PartialSoftmax& to, const PartialSoftmax& part, int64_t from, int64_t queries,

@@ -46,8 +46,16 @@ inline int64_t depth_part(int64_t depth) {
     return parts <= 1 ? depth : (depth / parts + 63) / 64 * 64;
 }
 
+// The keys and values that will be read after a chunk; k null: not known. Strides in bytes.
+struct NextKeys {
+    const char* k = nullptr;
+    const char* v = nullptr;
+    int64_t k_stride = 0, v_stride = 0;
+    int64_t row_bytes = 0;  // of a key
+};
+
 // Keys and values of one chunk and key-value head, to be packed as operands of attention's
-// products: words of four bytes, each a float, or the bf16 of a pair.
+// products: keys as words of four bytes, each a float, or the bf16 of a pair; values as floats.
 struct ChunkKeys {
     const void* k = nullptr;  // first key of the chunk
     const void* v = nullptr;
@@ -56,10 +64,10 @@ struct ChunkKeys {
     DType dtype = DType::bf16;
     int64_t count = 0;  // keys, at most chunk_keys
     int64_t head_dim = 0;
-    int64_t padded_head_dim = 0;   // a multiple of 16
-    const void* next_k = nullptr;  // what will be read next, if known: fetched meanwhile
-    float* packed_k = nullptr;     // out [words of a head][chunk_keys]
-    float* packed_v = nullptr;     // out [words of the chunk's keys][padded_head_dim]
+    int64_t padded_head_dim = 0;  // a multiple of 16
+    NextKeys next;                // fetched meanwhile
+    float* packed_k = nullptr;    // out [words of a head][chunk_keys]
+    float* packed_v = nullptr;    // out [keys][padded_head_dim]
 };
 
 // Of a group of queries, what is known after some of their keys; so many floats may be read and are
@@ -86,7 +94,7 @@ struct AttendChunk {
 };
 
 struct AttentionKernels {
-    int64_t per_word;  // elements of a word: 1, of f32, or 2, of bf16
+    int64_t per_word;  // elements in a word of q and k: 1, of f32, or 2, of bf16
     void (*pack)(const ChunkKeys&);
     void (*attend)(const AttendChunk&);
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The operands of attention's two products: words of four bytes, each a float, or the bf16 of a
-// pair that one instruction multiplies and adds. A chunk of keys and values is packed once for all
-// the query rows of a unit, so that lanes run along keys (scores) and along a head's elements
-// (values): no sum has to be taken across lanes.
+// The operands of attention's two products. Queries and keys are words of four bytes, each a float,
+// or the bf16 of a pair that one instruction multiplies and adds; weights and values are floats, as
+// rounding the weights would be the largest error of the step. A chunk of keys and values is packed
+// once for all the query rows of a unit, so that lanes run along keys (scores) and along a head's
+// elements (values): no sum has to be taken across lanes.
 #include <hwy/cache_control.h>
 
 #include "kernels/cpu/fused_simd-inl.h"
@@ -45,19 +46,11 @@ HWY_INLINE Vector exp2(Vector t) {
 
 struct FloatWords {
     static constexpr int64_t per_word = 1;
-    static constexpr bool weights_in_two = false;
     // A score is a sum of sums of so many products: added one by one, the 64 of a head's rounding
     // errors were twice those of the reference's product.
     static constexpr int64_t words_of_sum = 16;
 
     static HWY_INLINE Vector dot(Vector a, Vector b, Vector sum) { return hn::MulAdd(a, b, sum); }
-    // Weights i .. i + 2 * lanes of a row, in the scores' place.
-    static HWY_INLINE void store_weights(Vector a, Vector b, float* row, int64_t i, Vector& sum) {
-        store(a, row + i);
-        store(b, row + i + lanes);
-        sum = hn::Add(hn::Add(sum, a), b);
-    }
-    static HWY_INLINE int64_t weight_at(int64_t index) { return index; }
     template <class T>
     static HWY_INLINE float word(const T* row, int64_t index, int64_t) {
         return hn::GetLane(load_part(row + index, 1));
@@ -78,35 +71,15 @@ HWY_INLINE Four four_words(FloatWords, const T* row, int64_t w) {
 #endif
 
 #if LOCKSTEP_BF16_WORDS
-// For CPUs with AVX512_BF16, of which Highway 1.0.3 knows nothing: hence the two instructions by
-// name. They round to nearest even and flush subnormals.
+// For CPUs with AVX512_BF16, of which Highway 1.0.3 knows nothing: hence the instruction by name.
+// It rounds to nearest even and flushes subnormals.
 struct Bf16Words {
     static constexpr int64_t per_word = 2;
-    // A weight is the sum of two bf16, what a bf16 holds of it and the rest: rounding it to one
-    // would be the largest error of the step.
-    static constexpr bool weights_in_two = true;
     static constexpr int64_t words_of_sum = 1 << 30;  // the operands' own rounding is far coarser
 
     static HWY_INLINE Vector dot(Vector a, Vector b, Vector sum) {
         asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
         return sum;
-    }
-    static HWY_INLINE Vector pairs(Vector a, Vector b) {
-        Vector words;
-        asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(words.raw) : "v"(a.raw), "v"(b.raw));
-        return words;
-    }
-    // A vector of words, and one of the words that hold the rest.
-    static HWY_INLINE void store_weights(Vector a, Vector b, float* row, int64_t i, Vector& sum) {
-        const F32 d;
-        const Vector mask = hn::BitCast(d, hn::Set(hn::RebindToUnsigned<F32>(), 0xffff0000u));
-        const Vector high_a = hn::And(a, mask), high_b = hn::And(b, mask);
-        store(pairs(high_a, high_b), row + i);
-        store(pairs(hn::Sub(a, high_a), hn::Sub(b, high_b)), row + i + lanes);
-        sum = hn::Add(hn::Add(sum, a), b);
-    }
-    static HWY_INLINE int64_t weight_at(int64_t index) {
-        return index + index / int64_t{lanes} * int64_t{lanes};
     }
     static HWY_INLINE float word(const hwy::bfloat16_t* row, int64_t index, int64_t count) {
         float word = 0;
@@ -120,12 +93,12 @@ HWY_INLINE Four four_words(Bf16Words, const hwy::bfloat16_t* row, int64_t w) {
 }
 #endif
 
-// Asks for row `key` from p on. Decode reads each key and value once, and a head's rows lie apart:
-// the hardware's prefetch alone reached a third of the memory's bandwidth.
-template <class T>
-HWY_INLINE void prefetch_row(const void* p, int64_t key, int64_t stride, int64_t head_dim) {
-    const char* row = static_cast<const char*>(p) + key * stride * int64_t{sizeof(T)};
-    for (int64_t i = 0; i < head_dim * int64_t{sizeof(T)}; i += 64) hwy::Prefetch(row + i);
+// Asks for one row of what comes next. Decode reads each key and value once, and a head's rows lie
+// apart: the hardware's prefetch alone reached a third of the memory's bandwidth.
+HWY_INLINE void fetch_row(const char* first, int64_t key, int64_t stride, int64_t bytes) {
+    if (!first) return;
+    const char* row = first + key * stride;
+    for (int64_t i = 0; i < bytes; i += 64) hwy::Prefetch(row + i);
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -167,7 +140,7 @@ void pack_keys(const ChunkKeys& c) {
         const T* rows[lanes];
         for (int64_t i = 0; i < int64_t{lanes}; ++i) {
             rows[i] = keys + HWY_MIN(key + i, c.count - 1) * c.k_stride;
-            if (c.next_k) prefetch_row<T>(c.v, key + i, c.v_stride, c.head_dim);
+            fetch_row(c.next.k, key + i, c.next.k_stride, c.next.row_bytes);
         }
         float* out = c.packed_k + key;
         int64_t w = 0;
@@ -185,34 +158,13 @@ void pack_keys(const ChunkKeys& c) {
 }
 
 template <class T>
-HWY_INLINE void pack_value(FloatWords, const ChunkKeys& c, int64_t key, float* out) {
-    const T* row = static_cast<const T*>(c.v) + key * c.v_stride;
-    for_lanes(c.head_dim,
-              [&](int64_t i, size_t n) HWY_ATTR { store(load_lanes(row + i, n), out + i); });
-}
-#if LOCKSTEP_BF16_WORDS
-// Elements of key and key + 1 side by side.
-template <class T>
-HWY_INLINE void pack_value(Bf16Words, const ChunkKeys& c, int64_t key, float* out) {
-    const hn::RebindToUnsigned<F32> du;
-    const T* row = static_cast<const T*>(c.v) + key * c.v_stride;
-    const T* next = row + c.v_stride;
-    const bool pair = key + 1 < c.count;
-    for_lanes(c.head_dim, [&](int64_t i, size_t n) HWY_ATTR {
-        const auto low = hn::ShiftRight<16>(hn::BitCast(du, load_lanes(row + i, n)));
-        const Vector high = pair ? load_lanes(next + i, n) : hn::Zero(F32());
-        store(hn::BitCast(F32(), hn::Or(low, hn::BitCast(du, high))), out + i);
-    });
-}
-#endif
-
-template <class W, class T>
 void pack_values(const ChunkKeys& c) {
-    for (int64_t key = 0; key < c.count; key += W::per_word) {
-        for (int64_t i = 0; i < W::per_word && c.next_k; ++i) {
-            prefetch_row<T>(c.next_k, key + i, c.k_stride, c.head_dim);
-        }
-        pack_value<T>(W(), c, key, c.packed_v + key / W::per_word * c.padded_head_dim);
+    for (int64_t key = 0; key < c.count; ++key) {
+        const T* row = static_cast<const T*>(c.v) + key * c.v_stride;
+        float* out = c.packed_v + key * c.padded_head_dim;
+        fetch_row(c.next.v, key, c.next.v_stride, c.next.row_bytes);
+        for_lanes(c.head_dim,
+                  [&](int64_t i, size_t n) HWY_ATTR { store(load_lanes(row + i, n), out + i); });
     }
 }
 
@@ -220,13 +172,13 @@ void pack_floats(const ChunkKeys& c) {
     with_dtype(c.dtype, [&](auto* type) HWY_ATTR {
         using T = std::remove_pointer_t<decltype(type)>;
         pack_keys<FloatWords, T>(c);
-        pack_values<FloatWords, T>(c);
+        pack_values<T>(c);
     });
 }
 #if LOCKSTEP_BF16_WORDS
 void pack_bf16(const ChunkKeys& c) {
     pack_keys<Bf16Words, hwy::bfloat16_t>(c);
-    pack_values<Bf16Words, hwy::bfloat16_t>(c);
+    pack_values<hwy::bfloat16_t>(c);
 }
 #endif
 

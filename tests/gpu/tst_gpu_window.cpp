@@ -67,9 +67,9 @@ class TestGpuWindow : public QObject {
         MainWindow& window = fixture.open(model_);
         VERIFY_LOADED(window);
         QVERIFY(window.modelInUse().on_gpu);
-        type(window, QStringLiteral("What is the capital of Germany?"));
+        type(window, QStringLiteral("What is the capital of France?"));
         VERIFY_ANSWERED(window);
-        QVERIFY2(fixture.lastText().contains(QStringLiteral("Berlin")),
+        QVERIFY2(fixture.lastText().contains(QStringLiteral("Paris")),
                  qPrintable(fixture.lastText()));
         QCOMPARE(fixture.lastTurn().stats.path, QStringLiteral("fused"));
         QTRY_VERIFY_WITH_TIMEOUT(window.check()->result().state != CheckedPath::State::checking,
@@ -136,7 +136,7 @@ class TestGpuWindow : public QObject {
         VERIFY_LOADED(window);
         QTRY_VERIFY_WITH_TIMEOUT(window.check()->result().state != CheckedPath::State::checking,
                                  load_ms);
-        type(window, QStringLiteral("What is the capital of Germany?"));
+        type(window, QStringLiteral("What is the capital of France?"));
         VERIFY_ANSWERED(window);
         fixture.change([](Settings& s) { s.max_tokens = 0; });
         QVERIFY(window.engine()->setPath(PathChoice(faulty_path(FaultyKernel::endless, 300))));

@@ -112,9 +112,9 @@ void TestDownload::fetchedAndOpened() {
     QCOMPARE(window.modelInUse().name, QStringLiteral("The Model"));
     QCOMPARE(left(fixture), QStringList{QStringLiteral("model.gguf")});
     QVERIFY(window.chat()->isVisible());
-    window.chat()->send(QStringLiteral("What is the capital of Germany?"));
+    window.chat()->send(QStringLiteral("What is the capital of France?"));
     VERIFY_ANSWERED(window);
-    QVERIFY2(fixture.lastText().contains(QStringLiteral("Berlin")), qPrintable(fixture.lastText()));
+    QVERIFY2(fixture.lastText().contains(QStringLiteral("Paris")), qPrintable(fixture.lastText()));
 }
 
 void TestDownload::wrongHashThenAgain() {

@@ -32,12 +32,12 @@ void TestWindow::typesAndStreams() {
     WindowFixture fixture;
     MainWindow& window = fixture.open(model_path);
     VERIFY_LOADED(window);
-    type(window, QStringLiteral("What is the capital of Germany?"));
+    type(window, QStringLiteral("What is the capital of France?"));
     QVERIFY(window.chat()->isAnswering());
     VERIFY_ANSWERED(window);
     const ChatTurn turn = fixture.lastTurn();
     QCOMPARE(turn.state, TurnState::complete);
-    QVERIFY2(turn.text.contains(QStringLiteral("Berlin")), qPrintable(turn.text));
+    QVERIFY2(turn.text.contains(QStringLiteral("Paris")), qPrintable(turn.text));
     QVERIFY(turn.stats.tokens > 0);
     QVERIFY(turn.stats.tokensPerSecond > 0);
     QVERIFY(turn.stats.firstTokenSeconds > 0);
@@ -147,10 +147,10 @@ void TestWindow::newChatMidAnswer() {
     window.chat()->newChatAction()->trigger();
     QCOMPARE(window.chat()->model()->turns(), 0);
     fixture.change([](Settings& s) { s.max_tokens = 16; });
-    type(window, QStringLiteral("What is the capital of Germany?"));
+    type(window, QStringLiteral("What is the capital of France?"));
     VERIFY_ANSWERED(window);
     QCOMPARE(window.chat()->model()->turns(), 2);
-    QVERIFY2(fixture.lastText().contains(QStringLiteral("Berlin")), qPrintable(fixture.lastText()));
+    QVERIFY2(fixture.lastText().contains(QStringLiteral("Paris")), qPrintable(fixture.lastText()));
 }
 
 void TestWindow::settingsKept() {

@@ -84,9 +84,9 @@ void TestWindowModels::badModelKeepsTheOld() {
     QVERIFY2(window.notice()->details().contains(QStringLiteral("bad.gguf")),
              qPrintable(window.notice()->details()));
     QCOMPARE(window.settings()->lastModel(), model_path);
-    type(window, QStringLiteral("What is the capital of Germany?"));
+    type(window, QStringLiteral("What is the capital of France?"));
     VERIFY_ANSWERED(window);
-    QVERIFY(fixture.lastText().contains(QStringLiteral("Berlin")));
+    QVERIFY(fixture.lastText().contains(QStringLiteral("Paris")));
 }
 
 void TestWindowModels::badModelWithoutAnother() {

@@ -253,24 +253,20 @@ class TestSmolLM2 : public QObject {
         QVERIFY(worst_max <= 2);
     }
 
-    // Each row counts by its own size, as one element of this model's first row is ten thousand
-    // times as large as the others. Half of the layers within the ratio that the reference is
-    // allowed against transformers, none beyond the rule's 1.5: where roundings meet that element
-    // they carry a whole row by chance, and three softmaxes of attention's that differ in the last
-    // bits of their weights gave 1.03, 1.19 and 1.35 as the worst layer.
+    // Over a whole model roundings in another order may land a little worse by chance: the ratio is
+    // the one that the reference is allowed against transformers, far inside the rule's 1.5. Each row
+    // counts by its own size, as one element of this model's first row is ten thousand times as large
+    // as the others.
     void fused_is_no_noisier_than_the_reference() {
         if (!cpu_path("fused") || !cpu_path("reference")) QSKIP("this build has no fused path");
         const Noise fused = measure(*cpu_path("fused")),
                     reference = measure(*cpu_path("reference"));
         QVERIFY2(fused.problem.empty(), fused.problem.c_str());
-        std::vector<double> ratios;
+        double worst = 0;
         for (size_t i = 1; i < fused.by_size.size(); ++i)
-            ratios.push_back(std::sqrt(fused.by_size[i] / reference.by_size[i]));
-        std::sort(ratios.begin(), ratios.end());
-        const double middle = ratios[ratios.size() / 2], worst = ratios.back();
-        qInfo("RMS error %.3f times the reference's, at most %.3f times", middle, worst);
-        QVERIFY(middle <= 1.1);
-        QVERIFY(worst <= 1.5);
+            worst = std::max(worst, std::sqrt(fused.by_size[i] / reference.by_size[i]));
+        qInfo("RMS error at most %.3f times the reference's", worst);
+        QVERIFY(worst <= 1.1);
     }
 };
 
