@@ -11,6 +11,7 @@
 
 #include <cmath>
 
+#include "kernels/cuda/fused_attention.cuh"
 #include "kernels/cuda/fused_attention.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -27,14 +28,8 @@ constexpr int cluster_blocks = 8;
 constexpr int parts = cluster_blocks * warps;
 
 template <class T>
-struct Operand {
-    const T* data;
-    int64_t row_stride, head_stride;
-};
-
-template <class T>
 struct Input {
-    Operand<T> q, k, v;
+    HeadRows<T> q, k, v;
     T* attn;
     int64_t attn_stride;
     const int32_t* position;
@@ -42,11 +37,6 @@ struct Input {
     int ratio;
 };
 
-// A row in shared memory is eight elements longer than it need be: no bank is met twice.
-template <int Dim>
-__host__ __device__ constexpr int pitch() {
-    return Dim + 8;
-}
 // Eights of dimensions that one block of the cluster adds up.
 template <int Dim>
 __host__ __device__ constexpr int owned() {
@@ -306,13 +296,10 @@ __global__ __launch_bounds__(threads) void decode_kernel(Input<T> in) {
 
 template <class T, int Dim>
 Status run(const AttentionArgs& args, CudaStream& stream) {
-    const auto operand = [](const Tensor& tensor) {
-        return Operand<T>{tensor.as<const T>(), tensor.stride[0], tensor.stride[1]};
-    };
     const int64_t groups = args.k_cache.shape[1], ratio = args.q.shape[1] / groups;
-    const Input<T> in{operand(args.q),
-                      operand(args.k_cache),
-                      operand(args.v_cache),
+    const Input<T> in{head_rows<T>(args.q),
+                      head_rows<T>(args.k_cache),
+                      head_rows<T>(args.v_cache),
                       args.attn.as<T>(),
                       args.attn.stride[0],
                       args.context.position.as<const int32_t>(),
@@ -332,13 +319,9 @@ Status run(const AttentionArgs& args, CudaStream& stream) {
 
 bool decodes(const AttentionArgs& args, const CudaStream& stream) {
     const int64_t dim = args.q.shape[2], ratio = args.q.shape[1] / args.k_cache.shape[1];
-    const auto aligned = [](const Tensor& tensor) {
-        return tensor.stride[0] % 8 == 0 && tensor.stride[1] % 8 == 0 &&
-               reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
-    };
     const bool built = dim == 32 || dim == 64 || dim == 80 || dim == 96 || dim == 128;
     return stream.has_clusters() && args.q.dtype != DType::f32 && built && ratio <= 16 &&
-           aligned(args.q) && aligned(args.k_cache) && aligned(args.v_cache);
+           heads_aligned(args.q) && heads_aligned(args.k_cache) && heads_aligned(args.v_cache);
 }
 
 Status attention_decode(const AttentionArgs& args, CudaStream& stream) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cuda/fused_attention.cuh"
 #include "kernels/cuda/fused_attention.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/matvec.cuh"
@@ -22,17 +23,8 @@ constexpr int most_shares =
     4;  // of the keys, where a row has fewer dimensions than a block threads
 
 template <class T>
-struct Cache {
-    const T* data;
-    int64_t row_stride, head_stride;
-    __device__ const T* at(int64_t row, int group) const {
-        return data + row * row_stride + group * head_stride;
-    }
-};
-
-template <class T>
 struct Input {
-    Cache<T> q, k, v;
+    HeadRows<T> q, k, v;
     T* attn;
     int64_t attn_stride;
     const int32_t* position;
@@ -293,11 +285,6 @@ __global__ __launch_bounds__(threads) void split_kernel(Input<T> in) {
     add_up<T, Heads>(in, place, parts, scores, total);
 }
 
-template <class T>
-Cache<T> heads_of(const Tensor& tensor) {
-    return {tensor.as<const T>(), tensor.stride[0], tensor.stride[1]};
-}
-
 // One row is replayed at any position: its split is that of the whole cache.
 int64_t keys_planned(const AttentionArgs& args) {
     const int64_t rows = args.q.shape[0];
@@ -328,12 +315,11 @@ Status run(const AttentionArgs& args, CudaStream& stream) {
     LOCKSTEP_ASSIGN(void* const tickets,
                     stream.room(CudaStream::tickets, tickets_wanted * sizeof(unsigned)));
     const auto aligned = [dim](const Tensor& tensor) {
-        return dim % 8 == 0 && tensor.stride[0] % 8 == 0 && tensor.stride[1] % 8 == 0 &&
-               reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
+        return dim % 8 == 0 && heads_aligned(tensor);
     };
-    Input<T> in{heads_of<T>(args.q),
-                heads_of<T>(args.k_cache),
-                heads_of<T>(args.v_cache),
+    Input<T> in{head_rows<T>(args.q),
+                head_rows<T>(args.k_cache),
+                head_rows<T>(args.v_cache),
                 args.attn.as<T>(),
                 args.attn.stride[0],
                 args.context.position.as<const int32_t>(),

@@ -4,6 +4,7 @@
 // are rounded before they meet the values, as the reference rounds them.
 #include <cmath>
 
+#include "kernels/cuda/fused_attention.cuh"
 #include "kernels/cuda/fused_attention.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -15,14 +16,8 @@ constexpr int tile = 64;  // rows of a block, and keys at a time
 constexpr int key_blocks = tile / 8;
 
 template <class T>
-struct Operand {
-    const T* data;
-    int64_t row_stride, head_stride;
-};
-
-template <class T>
 struct Input {
-    Operand<T> q, k, v;
+    HeadRows<T> q, k, v;
     T* attn;
     int64_t attn_stride;
     const int32_t* position;
@@ -31,15 +26,9 @@ struct Input {
     bool aligned;
 };
 
-// A row in shared memory is eight elements longer than it need be: no bank is met twice.
-template <int Dim>
-__host__ __device__ constexpr int pitch() {
-    return Dim + 8;
-}
-
 // Rows [first, first + tile) of one head; zeros where there is no row or no dimension.
 template <class T, int Dim>
-__device__ void load_tile(const Operand<T>& from, int head, int first, int rows, int dim,
+__device__ void load_tile(const HeadRows<T>& from, int head, int first, int rows, int dim,
                           bool aligned, T* to) {
     constexpr int pieces = Dim / 8;
     const T* base = from.data + head * from.head_stride;
@@ -218,11 +207,6 @@ __global__ __launch_bounds__(threads) void tiles_kernel(Input<T> in) {
     store<T, Dim>(in, head, first_row, running);
 }
 
-template <class T>
-Operand<T> operand(const Tensor& tensor) {
-    return {tensor.as<const T>(), tensor.stride[0], tensor.stride[1]};
-}
-
 bool heads_aligned(const Tensor& tensor) {
     return tensor.stride[0] % 8 == 0 && tensor.stride[1] % 8 == 0 && tensor.shape[2] % 8 == 0 &&
            reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
@@ -232,9 +216,9 @@ template <class T, int Dim>
 Status run(const AttentionArgs& args, CudaStream& stream) {
     const int64_t rows = args.q.shape[0], heads = args.q.shape[1];
     const Input<T> in{
-        operand<T>(args.q),
-        operand<T>(args.k_cache),
-        operand<T>(args.v_cache),
+        head_rows<T>(args.q),
+        head_rows<T>(args.k_cache),
+        head_rows<T>(args.v_cache),
         args.attn.as<T>(),
         args.attn.stride[0],
         args.context.position.as<const int32_t>(),

@@ -26,9 +26,9 @@
  *  - Write every element of the outputs, and nothing else: no input, no weight, no byte before,
  *    after or between the rows of an output.
  *  - Pointers are good during the call. Keep nothing that goes by an address: the next call may
- * find other numbers there.
+ *    find other numbers there.
  *  - Nothing is aligned beyond the size of its elements: a call may be given rows of a larger
- * tensor.
+ *    tensor.
  *
  * On a GPU, too:
  *  - Every tensor's data is the GPU's memory, the host must not touch it. Launch on context.stream,

@@ -8,6 +8,7 @@
 #include "core/model/memory_fit.h"
 #include "core/run/engine.h"
 #include "kernels/gpu_info.h"
+#include "tests/support/engine_requests.h"
 #include "tests/support/golden_file.h"
 #include "tests/support/models.h"
 
@@ -24,13 +25,6 @@ std::string words(const Result<T>& result) {
     return result ? "(fine)" : result.error().message;
 }
 
-GenerateRequest chat(std::string text, int64_t max_tokens) {
-    GenerateRequest request;
-    request.messages = {{"user", std::move(text)}};
-    request.max_tokens = max_tokens;
-    return request;
-}
-
 }  // namespace
 
 class TestGpuChat : public QObject {
@@ -39,8 +33,7 @@ class TestGpuChat : public QObject {
     std::filesystem::path path_;
 
     LoadOptions on_gpu(DType dtype = DType::bf16) const {
-        LoadOptions options;
-        options.device = gpu_;
+        LoadOptions options = load_on(*gpu_);
         options.dtype = dtype;
         return options;
     }
@@ -128,7 +121,7 @@ class TestGpuChat : public QObject {
     void is_coherent() {
         Engine engine;
         QVERIFY(engine.load(path_, on_gpu(), {}));
-        const auto answer = engine.generate(chat("What is the capital of France?", 48), {});
+        const auto answer = engine.generate(chat_request("What is the capital of France?", 48), {});
         QVERIFY2(answer, words(answer).c_str());
         qInfo("%s", answer->text.c_str());
         QVERIFY(answer->text.find("Paris") != std::string::npos);
@@ -152,11 +145,11 @@ class TestGpuChat : public QObject {
         qInfo("loaded in %lld ms", clock.elapsed());
         std::string text;
         for (int i = 0; i < 700; ++i) text += "The sea is wide and blue. ";
-        QVERIFY(engine.generate(chat(text, 8), {}));
+        QVERIFY(engine.generate(chat_request(text, 8), {}));
         const auto taken = static_cast<int64_t>(free - gpu_->free_memory());
         QVERIFY(engine.set_path(PathChoice("reference")));
         engine.forget_conversation();
-        QVERIFY(engine.generate(chat(text, 8), {}));
+        QVERIFY(engine.generate(chat_request(text, 8), {}));
         const auto all = static_cast<int64_t>(free - gpu_->free_memory());
         qInfo("estimated %lld MB, taken %lld MB by fused, %lld MB with the reference beside it",
               static_cast<long long>(fit->needed.total() / 1000000),
@@ -206,7 +199,8 @@ class TestGpuChat : public QObject {
                 since_stop.start();
                 engine.cancel();
             });
-            const auto result = engine.generate(chat("Tell me a very long story.", 1000), {});
+            const auto result =
+                engine.generate(chat_request("Tell me a very long story.", 1000), {});
             const qint64 took = since_stop.isValid() ? since_stop.nsecsElapsed() : 0;
             stopper.join();
             QVERIFY2(result, words(result).c_str());
@@ -216,7 +210,7 @@ class TestGpuChat : public QObject {
         qInfo("100 stops, the longest %.1f ms", longest);
         QVERIFY(longest < 50);
         QVERIFY(gpu_->free_memory() + leeway >= free);
-        const auto answer = engine.generate(chat("What is the capital of France?", 24), {});
+        const auto answer = engine.generate(chat_request("What is the capital of France?", 24), {});
         QVERIFY(answer && answer->text.find("Paris") != std::string::npos);
     }
 
@@ -228,7 +222,7 @@ class TestGpuChat : public QObject {
         for (int i = 0; i < 700; ++i) text += "The sea is wide and blue. ";
         for (const char* path : {"fused", "reference", "truth"}) {
             QVERIFY(engine.set_path(PathChoice(path)));
-            QVERIFY(engine.generate(chat("Hello", 2), {}));
+            QVERIFY(engine.generate(chat_request("Hello", 2), {}));
             double longest = 0;
             for (int i = 1; i <= 8; ++i) {
                 engine.forget_conversation();
@@ -238,7 +232,7 @@ class TestGpuChat : public QObject {
                     since_stop.start();
                     engine.cancel();
                 });
-                const auto result = engine.generate(chat(text, 64), {});
+                const auto result = engine.generate(chat_request(text, 64), {});
                 const qint64 took = since_stop.isValid() ? since_stop.nsecsElapsed() : 0;
                 stopper.join();
                 QVERIFY2(result, words(result).c_str());
@@ -259,7 +253,7 @@ class TestGpuChat : public QObject {
         for (int round = 0; round < 2; ++round) {
             int toggles = 0;
             const auto result = engine.generate(
-                chat("Tell me a very long story.", 260), [&](const TokenEvent& token) {
+                chat_request("Tell me a very long story.", 260), [&](const TokenEvent& token) {
                     if (token.index % 5 == 4 && toggles < 50)
                         return engine.set_path(paths[size_t(toggles++) % 3]).has_value();
                     return true;
@@ -282,7 +276,7 @@ class TestGpuChat : public QObject {
             clock.start();
             QVERIFY(engine.load(path_, on_gpu(), {}));
             longest = std::max(longest, clock.elapsed());
-            QVERIFY(engine.generate(chat("Hello", 4), {}));
+            QVERIFY(engine.generate(chat_request("Hello", 4), {}));
             if (i == 1) free = gpu_->free_memory();
         }
         qInfo("20 loads, the longest %lld ms", longest);

@@ -12,6 +12,7 @@
 #include "kernels/cuda/cuda_stream.h"
 #include "kernels/gpu_info.h"
 #include "tests/gpu/faulty_kernels.h"
+#include "tests/support/engine_requests.h"
 #include "tests/support/models.h"
 #include "tests/support/tiny_model.h"
 
@@ -24,16 +25,7 @@ constexpr const char* child_fault = "LOCKSTEP_TEST_FAULT";
 constexpr const char* child_model = "LOCKSTEP_TEST_MODEL";
 
 GenerateRequest chat(int64_t max_tokens = 24) {
-    GenerateRequest request;
-    request.messages = {{"user", "Hello, how are you?"}};
-    request.max_tokens = max_tokens;
-    return request;
-}
-
-LoadOptions load_on(Device& device) {
-    LoadOptions options;
-    options.device = &device;
-    return options;
+    return chat_request("Hello, how are you?", max_tokens);
 }
 
 Engine::Options context_of(int64_t context) {

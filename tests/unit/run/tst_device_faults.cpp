@@ -8,6 +8,7 @@
 
 #include "core/model/memory_fit.h"
 #include "core/run/engine.h"
+#include "tests/support/engine_requests.h"
 #include "tests/support/failing_device.h"
 #include "tests/support/tiny_model.h"
 
@@ -20,16 +21,7 @@ constexpr int64_t context = 96;
 using Fault = FailingDevice::Fault;
 
 GenerateRequest chat(int64_t max_tokens = 12) {
-    GenerateRequest request;
-    request.messages = {{"user", "Hello, how are you?"}};
-    request.max_tokens = max_tokens;
-    return request;
-}
-
-LoadOptions load_on(Device& device) {
-    LoadOptions options;
-    options.device = &device;
-    return options;
+    return chat_request("Hello, how are you?", max_tokens);
 }
 
 Engine::Options small() {
