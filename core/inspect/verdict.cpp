@@ -94,6 +94,7 @@ struct Part {
     int64_t count = 0;
     double max_candidate = 0, max_reference = 0, max_truth = 0;
     double candidate = 0, reference = 0, truth = 0;  // squares
+    double reference_fourths = 0;
 
     void add(float c, float r, float t) {
         if (!std::isfinite(c) || !std::isfinite(t)) return;
@@ -106,12 +107,23 @@ struct Part {
         max_truth = std::max<double>(max_truth, std::abs(t));
         candidate += e_cand * e_cand;
         reference += e_ref * e_ref;
+        reference_fourths += e_ref * e_ref * e_ref * e_ref;
         truth += static_cast<double>(t) * t;
     }
     // The noisier sample of the same elements' noise counts.
     void take_noise(const Part& other) {
         max_reference = std::max(max_reference, other.max_reference);
-        reference = std::max(reference, other.reference);
+        if (reference >= other.reference) return;
+        reference = other.reference;
+        reference_fourths = other.reference_fourths;
+    }
+    // Three sigmas of the logarithm of two RMS's ratio: the variance of one is (kurtosis - 1) / 4n.
+    // Of normal errors, kurtosis 3, it is 3 / sqrt(n); where few elements have most of the error, n
+    // tells little of how many samples there are. Never less than a normal's.
+    double scatter() const {
+        const auto n = static_cast<double>(count);
+        const double kurtosis = reference > 0 ? n * reference_fourths / (reference * reference) : 3;
+        return 3 * std::sqrt((std::max(kurtosis, 3.0) - 1) / (2 * n));
     }
     double rms(double squares) const {
         return count ? std::sqrt(squares / static_cast<double>(count)) : 0;
@@ -147,7 +159,7 @@ std::optional<std::string> divergence(const Part& part, int64_t rows, const Nois
     }
     const double rms = part.rms(part.candidate);
     const double rms_floor = std::max(part.rms(part.reference), noise.rms * magnitude);
-    const double ratio = 1.5 * std::exp(3 / std::sqrt(static_cast<double>(part.count)));
+    const double ratio = 1.5 * std::exp(part.scatter());
     const double roundings = roundoff * magnitude * (1 + 1 / std::sqrt(static_cast<double>(rows)));
     if (part.count >= few && rms > roundings && rms > ratio * rms_floor)
         return text("its RMS error %.3g is over %.3g x %.3g, the reference's", rms, ratio,

@@ -37,11 +37,20 @@ struct Trial {
     }
 };
 
-enum class Noise { independent, by_row, heavy_tailed, outlier_columns, one_rounding, rows_apart };
+enum class Noise {
+    independent,
+    by_row,
+    heavy_tailed,
+    outlier_columns,
+    outlier_errors,
+    one_rounding,
+    rows_apart
+};
 
 // by_row: all of a row is scaled by up to two roundings, as a large channel's do.
 // heavy_tailed: values are products, and their errors, too, as SiLU(gate) * up.
 // outlier_columns: one channel is far larger, and as exact as its own rounding.
+// outlier_errors: one channel is far larger, and has nearly all of the error, a few roundings.
 Trial honest_trial(const Shape& shape, DType dtype, Noise noise, uint64_t seed) {
     std::mt19937_64 random(seed);
     std::normal_distribution<double> normal;
@@ -56,11 +65,14 @@ Trial honest_trial(const Shape& shape, DType dtype, Noise noise, uint64_t seed) 
         for (int64_t c = 0; c < shape.columns(); ++c) {
             double scale = row_scale;
             if (noise == Noise::heavy_tailed) scale *= normal(random);
-            const double channel = noise == Noise::outlier_columns && c == outlier ? 50 : 1;
+            const bool outlying = noise == Noise::outlier_columns || noise == Noise::outlier_errors;
+            const double channel = outlying && c == outlier ? 50 : 1;
             const double truth = scale * channel * normal(random);
             const auto computed = [&](double of_row) {
                 double error = unit * scale * normal(random);
                 if (noise == Noise::one_rounding) error = 0;
+                if (noise == Noise::outlier_errors && c == outlier)
+                    error = unit * truth * (2 + of_row / 3);
                 if (noise == Noise::by_row) error = unit * of_row * truth;
                 return rounded(static_cast<float>(truth + error), dtype);
             };
@@ -73,9 +85,10 @@ Trial honest_trial(const Shape& shape, DType dtype, Noise noise, uint64_t seed) 
 }
 
 const std::vector<std::pair<const char*, Noise>> noises{
-    {"independent", Noise::independent},   {"by row", Noise::by_row},
-    {"heavy tailed", Noise::heavy_tailed}, {"outlier columns", Noise::outlier_columns},
-    {"one rounding", Noise::one_rounding}, {"rows far apart", Noise::rows_apart}};
+    {"independent", Noise::independent},       {"by row", Noise::by_row},
+    {"heavy tailed", Noise::heavy_tailed},     {"outlier columns", Noise::outlier_columns},
+    {"outlier errors", Noise::outlier_errors}, {"one rounding", Noise::one_rounding},
+    {"rows far apart", Noise::rows_apart}};
 
 const std::vector<std::pair<const char*, Shape>> shapes{
     {"1x64", {1, 1, 64}},     {"1x576", {1, 1, 576}},     {"1x1000", {1, 1, 1000}},
