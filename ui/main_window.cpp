@@ -169,9 +169,9 @@ void MainWindow::connectChat() {
 void MainWindow::connectHistory(qint64 conversation) {
     const auto show_panel = QStringLiteral("window/conversations");
     const auto last = QStringLiteral("chat/conversation");
-    if (!history_->problem().isEmpty())
-        notice_->showNotice(NoticeBar::Kind::warning, tr("Conversations cannot be kept"),
-                            history_->problem());
+    connect(history_, &HistoryPanel::problemFound, this, [this](const QString& problem) {
+        notice_->showNotice(NoticeBar::Kind::warning, tr("Conversations cannot be kept"), problem);
+    });
     connect(history_, &HistoryPanel::currentChanged, this,
             [this, last](qint64 id) { store_->setState(last, id); });
     connect(actions_->conversations, &QAction::toggled, this, [this, show_panel](bool on) {
@@ -272,6 +272,7 @@ bool MainWindow::shutDown() {
 
 void MainWindow::saveAll() {
     history_->saveNow();
+    history_->finishSaving();
     store_->setWindowGeometry(saveGeometry());
     store_->setState(QStringLiteral("window/docks"), saveState());
     store_->sync();

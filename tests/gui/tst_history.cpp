@@ -2,8 +2,12 @@
 // Conversations outlive the window, also one that crashes; they are found, renamed and deleted.
 #include <QAbstractItemModelTester>
 #include <QListView>
+#include <QSignalSpy>
 #include <QSqlDatabase>
+#include <QSqlQuery>
 #include <QToolButton>
+#include <mutex>
+#include <thread>
 
 #include "tests/gui/window_fixture.h"
 #include "tests/support/tiny_model.h"
@@ -21,12 +25,19 @@ class TestHistory : public QObject {
             QSKIP("Qt's SQLite driver is not installed (libqt6sql6-sqlite)");
     }
     void savedAndLoaded();
+    void writesWhatChanged();
+    void anotherProgramsTurnsAreNotTakenForItsOwn();
+    void openedByManyAtOnce();
+    void idsAreNew();
     void found_data();
     void found();
     void renamedStays();
     void garbageFile();
     void modelUnderTester();
+    void modelKeepsItsRows();
     void savedWhileItGrows();
+    void nobodyWaitsForAnotherProgram();
+    void problemIsTold();
     void panelOpensRenamesDeletes();
     void reopensInANewWindow();
 
@@ -73,6 +84,77 @@ void TestHistory::savedAndLoaded() {
     QVERIFY(again.remove(id));
     QVERIFY(!again.load(id));
     QVERIFY(again.list().isEmpty());
+}
+
+// An answer that is asked for again costs that answer, however long the chat is.
+void TestHistory::writesWhatChanged() {
+    ConversationStore store(file(QStringLiteral("changed.sqlite")));
+    Conversation conversation;
+    for (int i = 0; i < 20; ++i)
+        conversation.turns << asked(QString::number(i)) << answered(QString::number(i));
+    const qint64 id = store.save(0, conversation);
+    QCOMPARE(store.turnsWritten(), 40);
+    conversation.turns.last().text = QStringLiteral("better");
+    QCOMPARE(store.save(id, conversation), id);
+    QCOMPARE(store.turnsWritten(), 1);
+    conversation.turns << asked(QStringLiteral("more"));
+    store.save(id, conversation);
+    QCOMPARE(store.turnsWritten(), 1);
+    conversation.turns.resize(7);
+    store.save(id, conversation);
+    QCOMPARE(store.turnsWritten(), 0);
+    QCOMPARE(store.load(id)->turns, conversation.turns);
+    conversation.turns[2].text = QStringLiteral("edited");
+    store.save(id, conversation);
+    QCOMPARE(store.turnsWritten(), 5);
+    QCOMPARE(store.load(id)->turns, conversation.turns);
+    // Another conversation between: nothing of it is taken for this one.
+    store.save(0, {{}, {}, conversation.turns});
+    QCOMPARE(store.turnsWritten(), 7);
+    QVERIFY(store.remove(id));
+    store.save(id, conversation);
+    QCOMPARE(store.load(id)->turns, conversation.turns);
+}
+
+void TestHistory::anotherProgramsTurnsAreNotTakenForItsOwn() {
+    const QString path = file(QStringLiteral("two.sqlite"));
+    ConversationStore one(path), other(path);
+    Conversation conversation{{}, {}, {asked(QStringLiteral("a")), answered(QStringLiteral("b"))}};
+    const qint64 id = one.save(0, conversation);
+    QCOMPARE(other.save(id, {{}, {}, {asked(QStringLiteral("x")), answered({})}}), id);
+    conversation.turns.last().text = QStringLiteral("c");
+    one.save(id, conversation);
+    QCOMPARE(one.turnsWritten(), 2);
+    QCOMPARE(other.load(id)->turns, conversation.turns);
+}
+
+// Windows that start at the same time, where there is no file yet.
+void TestHistory::openedByManyAtOnce() {
+    for (int round = 0; round < 5; ++round) {
+        const QString path = file(QStringLiteral("many%1.sqlite").arg(round));
+        QStringList problems;
+        std::mutex mutex;
+        std::vector<std::thread> windows;
+        for (int i = 0; i < 4; ++i)
+            windows.emplace_back([&] {
+                ConversationStore store(path);
+                store.save(0, {{}, {}, {asked(QStringLiteral("hello"))}});
+                const std::scoped_lock lock(mutex);
+                problems << store.problem();
+            });
+        for (std::thread& window : windows) window.join();
+        QCOMPARE(problems.join(QString()), QString());
+        QCOMPARE(ConversationStore(path).list().size(), 4);
+    }
+}
+
+void TestHistory::idsAreNew() {
+    qint64 last = 0;
+    for (int i = 0; i < 1000; ++i) {
+        const qint64 id = newConversationId();
+        QVERIFY(id > last);
+        last = id;
+    }
 }
 
 void TestHistory::found_data() {
@@ -133,20 +215,49 @@ void TestHistory::garbageFile() {
 }
 
 void TestHistory::modelUnderTester() {
-    ConversationStore store(file(QStringLiteral("model.sqlite")));
-    ConversationModel model(&store);
+    ConversationKeeper keeper(file(QStringLiteral("model.sqlite")));
+    ConversationModel model(&keeper);
     QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
-    const qint64 first = store.save(0, {{}, {}, {asked(QStringLiteral("one"))}});
-    store.save(0, {{}, {}, {asked(QStringLiteral("two"))}});
+    const qint64 first = newConversationId();
+    keeper.save(first, {{}, {}, {asked(QStringLiteral("one"))}});
+    keeper.save(newConversationId(), {{}, {}, {asked(QStringLiteral("two"))}});
     model.refresh();
-    QCOMPARE(model.rowCount(), 2);
+    QTRY_COMPARE(model.rowCount(), 2);
     QVERIFY(model.setData(model.indexOf(first), QStringLiteral("uno"), Qt::EditRole));
     QVERIFY(!model.setData(model.indexOf(first), QStringLiteral("  "), Qt::EditRole));
     model.setSearch(QStringLiteral("uno"));
-    QCOMPARE(model.rowCount(), 1);
+    QTRY_COMPARE(model.rowCount(), 1);
     QVERIFY(model.remove(model.index(0)));
+    QCOMPARE(model.rowCount(), 0);
     model.setSearch({});
+    QTRY_COMPARE(model.rowCount(), 1);
     QCOMPARE(model.data(model.index(0), Qt::DisplayRole).toString(), QStringLiteral("two"));
+}
+
+// Who renames a conversation goes on doing so while another one is saved, and moves up.
+void TestHistory::modelKeepsItsRows() {
+    ConversationKeeper keeper(file(QStringLiteral("rows.sqlite")));
+    ConversationModel model(&keeper);
+    QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+    QVector<qint64> ids;
+    for (const char* title : {"one", "two", "three"}) {
+        ids << newConversationId();
+        keeper.save(ids.last(), {{}, {}, {asked(QLatin1String(title))}});
+        QTest::qSleep(2);
+    }
+    model.refresh();
+    QTRY_COMPARE(model.rowCount(), 3);
+    const QPersistentModelIndex second = model.indexOf(ids[1]);
+    QSignalSpy reset(&model, &QAbstractItemModel::modelReset);
+    keeper.save(ids[0], {{}, {}, {asked(QStringLiteral("one, again"))}});
+    keeper.remove(ids[2]);
+    keeper.save(newConversationId(), {{}, {}, {asked(QStringLiteral("four"))}});
+    model.refresh();
+    QTRY_COMPARE(model.data(model.index(0), Qt::DisplayRole).toString(), QStringLiteral("four"));
+    QCOMPARE(model.data(model.index(1), Qt::DisplayRole).toString(), QStringLiteral("one, again"));
+    QCOMPARE(model.rowCount(), 3);
+    QCOMPARE(model.idAt(second), ids[1]);
+    QVERIFY(reset.isEmpty());
 }
 
 // The page as an engine would fill it; no model is needed.
@@ -174,6 +285,47 @@ void TestHistory::savedWhileItGrows() {
     QCOMPARE(kept->turns[1].state, TurnState::complete);
 }
 
+// The disk, or another program that writes, is the keeper's to wait for.
+void TestHistory::nobodyWaitsForAnotherProgram() {
+    const QString path = file(QStringLiteral("busy.sqlite"));
+    ChatPage chat;
+    HistoryPanel panel(path, &chat);
+    panel.finishSaving();  // the file is there
+    QSqlDatabase other = QSqlDatabase::addDatabase(QStringLiteral("QSQLITE"), "other");
+    other.setDatabaseName(path);
+    QVERIFY(other.open());
+    QVERIFY(QSqlQuery(other).exec(QStringLiteral("BEGIN IMMEDIATE")));
+    converse(&chat, QStringLiteral("question"), QStringLiteral("answer"));
+    // Here it goes on, and nothing could have been written yet.
+    const qint64 id = panel.current();
+    QVERIFY(id > 0);
+    QSqlQuery count(other);
+    QVERIFY(count.exec(QStringLiteral("SELECT count(*) FROM turn")) && count.next());
+    QCOMPARE(count.value(0).toInt(), 0);
+    count.finish();
+    QVERIFY(QSqlQuery(other).exec(QStringLiteral("COMMIT")));
+    panel.finishSaving();
+    QVERIFY(count.exec(QStringLiteral("SELECT count(*) FROM turn")) && count.next());
+    QCOMPARE(count.value(0).toInt(), 2);
+}
+
+void TestHistory::problemIsTold() {
+    QFile garbage(file(QStringLiteral("told.sqlite")));
+    QVERIFY(garbage.open(QIODevice::WriteOnly));
+    garbage.write(QByteArray(4096, 'x'));
+    garbage.close();
+    ChatPage chat;
+    HistoryPanel panel(garbage.fileName(), &chat);
+    QSignalSpy told(&panel, &HistoryPanel::problemFound);
+    QTRY_COMPARE(told.size(), 1);
+    QVERIFY(!told.first().first().toString().isEmpty());
+    converse(&chat, QStringLiteral("question"), QStringLiteral("answer"));
+    panel.finishSaving();
+    QCoreApplication::processEvents();
+    QCOMPARE(told.size(), 1);
+    QCOMPARE(chat.model()->turns(), 2);
+}
+
 void TestHistory::panelOpensRenamesDeletes() {
     ChatPage chat;
     HistoryPanel panel(file(QStringLiteral("panel.sqlite")), &chat);
@@ -186,14 +338,24 @@ void TestHistory::panelOpensRenamesDeletes() {
     chat.newChat();
     QCOMPARE(panel.current(), qint64(0));
     converse(&chat, QStringLiteral("second question"), QStringLiteral("second answer"));
-    QVERIFY(panel.current() > first);
-    QCOMPARE(panel.model()->rowCount(), 2);
+    QVERIFY(panel.current() != first);
+    QTRY_COMPARE(panel.model()->rowCount(), 2);
     panel.open(first);
+    QTRY_COMPARE(chat.model()->turn(0).text, QStringLiteral("first question"));
     QCOMPARE(chat.model()->turns(), 2);
     QCOMPARE(chat.model()->turn(1).text, QStringLiteral("first answer"));
     converse(&chat, QStringLiteral("third question"), QStringLiteral("third answer"));
     QCOMPARE(panel.current(), first);
+    QTRY_COMPARE(panel.model()->data(panel.model()->index(0), Qt::DisplayRole).toString(),
+                 QStringLiteral("first question"));
     QCOMPARE(panel.model()->rowCount(), 2);
+    // Who asks meanwhile stays where he is.
+    panel.open(panel.model()->idAt(panel.model()->index(1)));
+    converse(&chat, QStringLiteral("fourth question"), QStringLiteral("fourth answer"));
+    panel.finishSaving();
+    QTest::qWait(50);
+    QCOMPARE(panel.current(), first);
+    QCOMPARE(chat.model()->turns(), 6);
     auto* remove = named<QToolButton>(&panel, QStringLiteral("Delete the conversation (Del)"));
     QVERIFY(remove);
     remove->click();
@@ -227,10 +389,10 @@ void TestHistory::reopensInANewWindow() {
     }
     MainWindow& again = fixture.open();
     VERIFY_LOADED(again);
-    QCOMPARE(again.history()->model()->rowCount(), 1);
+    QTRY_COMPARE(again.history()->model()->rowCount(), 1);
     QCOMPARE(again.chat()->model()->turns(), 0);  // the new chat was the last one open
     again.history()->open(id);
-    QCOMPARE(again.chat()->model()->turns(), 4);
+    QTRY_COMPARE(again.chat()->model()->turns(), 4);
     QCOMPARE(again.chat()->model()->turn(0).text, QStringLiteral("What did I ask?"));
     QCOMPARE(again.chat()->model()->turn(1).text, first);
     QCOMPARE(again.chat()->model()->turn(3).text, second);
@@ -246,7 +408,7 @@ void TestHistory::reopensInANewWindow() {
     // And it is the one that is open at the next start.
     MainWindow& third = fixture.open();
     QCOMPARE(third.history()->current(), id);
-    QCOMPARE(third.chat()->model()->turns(), 4);
+    QTRY_COMPARE(third.chat()->model()->turns(), 4);
 }
 
 QTEST_MAIN(TestHistory)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Settings as values: kept across starts, within bounds whatever the file says, and what they mean.
+#include <QSemaphore>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -12,6 +13,8 @@ class TestSettings : public QObject {
     Q_OBJECT
   private Q_SLOTS:
     void kept();
+    void nobodyWaitsForTheDisk();
+    void othersChangesStay();
     void garbageIsBounded();
     void pathChoices_data();
     void pathChoices();
@@ -60,7 +63,41 @@ void TestSettings::kept() {
     SettingsStore again(file("kept.ini"));
     QCOMPARE(again.values(), wanted);
     again.set(Settings());
+    again.sync();
     QCOMPARE(SettingsStore(file("kept.ini")).values(), Settings());
+}
+
+// The thread that writes is busy for as long as this test wants: the values are there meanwhile.
+void TestSettings::nobodyWaitsForTheDisk() {
+    SettingsStore store(file("slow.ini"));
+    QSemaphore disk;
+    store.thread().post([&] { disk.acquire(); });
+    store.set(everythingChanged());
+    store.setState(QStringLiteral("a"), 1);
+    store.setState(QStringLiteral("a"), 2);
+    QCOMPARE(store.values(), everythingChanged());
+    QCOMPARE(store.state(QStringLiteral("a")).toInt(), 2);
+    QCOMPARE(SettingsStore(file("slow.ini")).values(), Settings());
+    disk.release();
+    store.sync();
+    const SettingsStore again(file("slow.ini"));
+    QCOMPARE(again.values(), everythingChanged());
+    QCOMPARE(again.state(QStringLiteral("a")).toInt(), 2);
+}
+
+// Two windows: each writes what was changed in it.
+void TestSettings::othersChangesStay() {
+    SettingsStore one(file("two.ini")), other(file("two.ini"));
+    Settings warm = one.values(), dark = other.values();
+    warm.temperature = 2;
+    one.set(warm);
+    one.sync();
+    dark.theme = ThemeChoice::dark;
+    other.set(dark);
+    other.sync();
+    const SettingsStore both(file("two.ini"));
+    QCOMPARE(both.values().temperature, 2.0);
+    QCOMPARE(both.values().theme, ThemeChoice::dark);
 }
 
 void TestSettings::garbageIsBounded() {

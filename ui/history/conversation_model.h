@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The conversations as an item model: the latest first, those that a search finds.
+// The conversations as an item model: the latest first, those that a search finds. Renaming and
+// removing show at once; the rest once the keeper has answered.
 #pragma once
 
 #include <QAbstractListModel>
 
-#include "ui/history/conversation_store.h"
+#include "ui/history/conversation_keeper.h"
 
 namespace lockstep {
 
 class ConversationModel : public QAbstractListModel {
     Q_OBJECT
   public:
-    // The store outlives the model.
-    explicit ConversationModel(ConversationStore* store, QObject* parent = nullptr);
+    // The keeper outlives the model.
+    explicit ConversationModel(ConversationKeeper* keeper, QObject* parent = nullptr);
 
     int rowCount(const QModelIndex& parent = {}) const override;
     QVariant data(const QModelIndex& index, int role) const override;
@@ -25,9 +26,19 @@ class ConversationModel : public QAbstractListModel {
     void refresh();
     bool remove(const QModelIndex& index);
 
+  Q_SIGNALS:
+    void refreshed();
+
   private:
-    ConversationStore* store_;
+    void take(int request, const QVector<ConversationInfo>& found);
+    void show(const QVector<ConversationInfo>& found);
+    void removeOthers(const QVector<ConversationInfo>& kept);
+    void showAt(int row, const ConversationInfo& info);
+
+    ConversationKeeper* keeper_;
     QString words_;
+    int awaited_ = 0;           // of the keeper's lists; earlier ones are out of date
+    bool other_words_ = false;  // than those that what is shown was found by
     QVector<ConversationInfo> shown_;
 };
 

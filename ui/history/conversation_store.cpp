@@ -3,18 +3,23 @@
 
 #include <QDir>
 #include <QFileInfo>
+#include <QRandomGenerator>
 #include <QSqlDatabase>
 #include <QSqlError>
 #include <QSqlQuery>
 #include <QStandardPaths>
+#include <QThread>
 #include <QUuid>
 #include <QVariant>
+#include <algorithm>
+#include <atomic>
 
 namespace lockstep {
 namespace {
 
 constexpr int schema_version = 1;
 constexpr int title_length = 60;
+constexpr int attempts = 50, attempt_ms = 100;  // at opening
 
 QString usersFile() {
     return QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) +
@@ -49,6 +54,18 @@ TurnState keptState(TurnState state) {
 
 }  // namespace
 
+qint64 newConversationId() {
+    static std::atomic<qint64> last = 0;
+    constexpr int random_bits = 20;
+    const qint64 by_time = (QDateTime::currentMSecsSinceEpoch() << random_bits) |
+                           qint64(QRandomGenerator::global()->bounded(1U << random_bits));
+    qint64 before = last;
+    qint64 id = 0;
+    do id = std::max(by_time, before + 1);
+    while (!last.compare_exchange_weak(before, id));
+    return id;
+}
+
 // One prepared statement; the first that fails says so in the store's problem.
 class ConversationStore::Query {
   public:
@@ -59,12 +76,13 @@ class ConversationStore::Query {
     bool run(const QVariantList& values = {}) {
         for (const QVariant& value : values) query_.addBindValue(value);
         if (prepared_ && query_.exec()) return true;
+        constexpr int sqlite_busy = 5;  // the low byte: more is said above it
         store_->problem_ = query_.lastError().text();
+        store_->busy_ = (query_.lastError().nativeErrorCode().toInt() & 0xff) == sqlite_busy;
         return false;
     }
     bool next() { return query_.next(); }
     QVariant at(int column) const { return query_.value(column); }
-    qint64 insertedId() const { return query_.lastInsertId().toLongLong(); }
 
   private:
     ConversationStore* store_;
@@ -74,7 +92,15 @@ class ConversationStore::Query {
 
 ConversationStore::ConversationStore(const QString& file)
     : connection_(QUuid::createUuid().toString()) {
-    if (openFile(file.isEmpty() ? usersFile() : file)) makeTables();
+    if (!openFile(file.isEmpty() ? usersFile() : file)) return;
+    // SQLite does not itself wait for another program that makes the tables at the same time.
+    for (int attempt = 0; attempt < attempts && !usable_; ++attempt) {
+        if (attempt > 0) QThread::msleep(attempt_ms);
+        problem_.clear();
+        busy_ = false;
+        usable_ = makeTables();
+        if (!busy_) break;
+    }
 }
 
 ConversationStore::~ConversationStore() {
@@ -96,60 +122,93 @@ bool ConversationStore::openFile(const QString& file) {
     return problem_.isEmpty();
 }
 
-bool ConversationStore::makeTables() {
-    const auto run = [this](const char* sql) { return Query(this, QLatin1String(sql)).run(); };
-    if (!run("PRAGMA journal_mode = WAL") || !run("PRAGMA synchronous = NORMAL") ||
-        !run("PRAGMA busy_timeout = 200") || !run("PRAGMA foreign_keys = ON"))
-        return false;
+bool ConversationStore::run(const char* sql) {
+    return Query(this, QLatin1String(sql)).run();
+}
+
+bool ConversationStore::isOurVersion() {
     Query version(this, QStringLiteral("PRAGMA user_version"));
     if (!version.run() || !version.next()) return false;
-    if (version.at(0).toInt() > schema_version) {
-        problem_ = QStringLiteral("the conversations were written by a later version of Lockstep");
+    if (version.at(0).toInt() <= schema_version) return true;
+    problem_ = QStringLiteral("the conversations were written by a later version of Lockstep");
+    return false;
+}
+
+bool ConversationStore::makeTables() {
+    if (!run("PRAGMA busy_timeout = 5000") || !run("PRAGMA journal_mode = WAL") ||
+        !run("PRAGMA synchronous = NORMAL") || !run("PRAGMA foreign_keys = ON") ||
+        !isOurVersion() || !run("BEGIN IMMEDIATE"))
         return false;
-    }
-    return run("CREATE TABLE IF NOT EXISTS conversation (id INTEGER PRIMARY KEY, title TEXT NOT "
-               "NULL, "
-               "renamed INTEGER NOT NULL DEFAULT 0, system_prompt TEXT NOT NULL, "
-               "changed INTEGER NOT NULL)") &&
-           run("CREATE TABLE IF NOT EXISTS turn (conversation INTEGER NOT NULL REFERENCES "
-               "conversation (id) ON DELETE CASCADE, row INTEGER NOT NULL, author INTEGER NOT "
-               "NULL, "
-               "state INTEGER NOT NULL, text TEXT NOT NULL, error TEXT NOT NULL, tokens INTEGER, "
-               "tokens_per_second REAL, first_token_seconds REAL, path TEXT, stop_reason TEXT, "
-               "PRIMARY KEY (conversation, row))") &&
-           run("CREATE VIRTUAL TABLE IF NOT EXISTS said USING fts5 (title, content)") &&
-           run("PRAGMA user_version = 1");
+    const bool made =
+        run("CREATE TABLE IF NOT EXISTS conversation (id INTEGER PRIMARY KEY, title TEXT NOT "
+            "NULL, "
+            "renamed INTEGER NOT NULL DEFAULT 0, system_prompt TEXT NOT NULL, "
+            "changed INTEGER NOT NULL)") &&
+        run("CREATE TABLE IF NOT EXISTS turn (conversation INTEGER NOT NULL REFERENCES "
+            "conversation (id) ON DELETE CASCADE, row INTEGER NOT NULL, author INTEGER NOT "
+            "NULL, "
+            "state INTEGER NOT NULL, text TEXT NOT NULL, error TEXT NOT NULL, tokens INTEGER, "
+            "tokens_per_second REAL, first_token_seconds REAL, path TEXT, stop_reason TEXT, "
+            "PRIMARY KEY (conversation, row))") &&
+        run("CREATE VIRTUAL TABLE IF NOT EXISTS said USING fts5 (title, content)") &&
+        run("PRAGMA user_version = 1") && run("COMMIT");
+    if (!made) QSqlDatabase::database(connection_).rollback();
+    return made;
 }
 
 qint64 ConversationStore::save(qint64 id, const Conversation& conversation) {
     QSqlDatabase database = QSqlDatabase::database(connection_);
-    if (!database.transaction()) return 0;
-    const QString own = conversation.title;
-    const QString title = own.isEmpty() ? titleFrom(conversation.turns) : own;
-    const qint64 now = QDateTime::currentMSecsSinceEpoch();
-    bool saved = false;
-    if (id == 0) {
-        Query insert(this,
-                     QStringLiteral("INSERT INTO conversation (title, renamed, system_prompt, "
-                                    "changed) VALUES (?, ?, ?, ?)"));
-        saved = insert.run({text(title), !own.isEmpty(), text(conversation.system_prompt), now});
-        id = insert.insertedId();
-    } else {
-        saved = Query(this, QStringLiteral("UPDATE conversation SET title = CASE WHEN renamed THEN "
-                                           "title ELSE ? END, system_prompt = ?, changed = ? "
-                                           "WHERE id = ?"))
-                    .run({text(title), text(conversation.system_prompt), now, id});
+    if (!usable_) return 0;
+    if (!database.transaction()) {
+        problem_ = database.lastError().text();
+        return 0;
     }
-    saved = saved && saveTurns(id, conversation.turns) && index(id);
-    if (saved && database.commit()) return id;
+    if (id == 0) id = newConversationId();
+    if (saveHead(id, conversation) && saveTurns(id, conversation.turns) && index(id) &&
+        database.commit()) {
+        saved_id_ = id;
+        saved_turns_ = conversation.turns;
+        saved_at_ = othersChanges();
+        return id;
+    }
     database.rollback();
+    saved_id_ = 0;
     return 0;
 }
 
+bool ConversationStore::saveHead(qint64 id, const Conversation& conversation) {
+    const QString own = conversation.title;
+    const QString title = own.isEmpty() ? titleFrom(conversation.turns) : own;
+    const qint64 now = QDateTime::currentMSecsSinceEpoch();
+    return Query(this, QStringLiteral("INSERT INTO conversation (id, title, renamed, "
+                                      "system_prompt, changed) VALUES (?, ?, ?, ?, ?) "
+                                      "ON CONFLICT (id) DO UPDATE SET title = CASE WHEN renamed "
+                                      "THEN title ELSE excluded.title END, "
+                                      "system_prompt = excluded.system_prompt, "
+                                      "changed = excluded.changed"))
+        .run({id, text(title), !own.isEmpty(), text(conversation.system_prompt), now});
+}
+
+// Another number once another program has written to the file.
+qint64 ConversationStore::othersChanges() {
+    Query version(this, QStringLiteral("PRAGMA data_version"));
+    return version.run() && version.next() ? version.at(0).toLongLong() : -1;
+}
+
+int ConversationStore::turnsAsSaved(qint64 id, const QVector<ChatTurn>& turns) {
+    if (id != saved_id_ || othersChanges() != saved_at_) return 0;
+    const auto differ =
+        std::mismatch(turns.cbegin(), turns.cend(), saved_turns_.cbegin(), saved_turns_.cend());
+    return int(differ.first - turns.cbegin());
+}
+
 bool ConversationStore::saveTurns(qint64 id, const QVector<ChatTurn>& turns) {
-    if (!Query(this, QStringLiteral("DELETE FROM turn WHERE conversation = ?")).run({id}))
+    const int same = turnsAsSaved(id, turns);
+    turns_written_ = 0;
+    if (!Query(this, QStringLiteral("DELETE FROM turn WHERE conversation = ? AND row >= ?"))
+             .run({id, same}))
         return false;
-    for (int row = 0; row < turns.size(); ++row) {
+    for (int row = same; row < turns.size(); ++row) {
         const ChatTurn& turn = turns[row];
         const AnswerStats& stats = turn.stats;
         Query insert(this,
@@ -158,6 +217,7 @@ bool ConversationStore::saveTurns(qint64 id, const QVector<ChatTurn>& turns) {
                          text(turn.error), stats.tokens, stats.tokensPerSecond,
                          stats.firstTokenSeconds, text(stats.path), text(stats.stopReason)}))
             return false;
+        ++turns_written_;
     }
     return true;
 }
@@ -220,6 +280,7 @@ bool ConversationStore::rename(qint64 id, const QString& title) {
 }
 
 bool ConversationStore::remove(qint64 id) {
+    if (id == saved_id_) saved_id_ = 0;
     return Query(this, QStringLiteral("DELETE FROM said WHERE rowid = ?")).run({id}) &&
            Query(this, QStringLiteral("DELETE FROM conversation WHERE id = ?")).run({id});
 }

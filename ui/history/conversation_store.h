@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Conversations in an SQLite file (write-ahead log: a crash loses at most the last second), with a
-// full-text index over titles and what was said.
+// full-text index over titles and what was said. Each of these calls may wait for the disk, or for
+// another program that writes: in the window they are ConversationKeeper's.
 #pragma once
 
 #include <QDateTime>
@@ -26,6 +27,10 @@ struct Conversation {
     bool operator==(const Conversation&) const = default;
 };
 
+// Another one each time, also in another program; larger than those that came before.
+qint64 newConversationId();
+
+// To be used in the thread that made it.
 class ConversationStore {
   public:
     // file: made where it is not; empty: the user's own.
@@ -34,11 +39,14 @@ class ConversationStore {
     ConversationStore(const ConversationStore&) = delete;
     ConversationStore& operator=(const ConversationStore&) = delete;
 
-    // Why nothing can be kept (no SQLite driver, an unwritable folder); empty where all is well.
+    // What could not be kept (no SQLite driver, an unwritable folder), the last one; empty where
+    // all is well.
     QString problem() const { return problem_; }
 
     // id 0: a new one. Returns its id, or 0 where it could not be saved: problem() says why.
+    // Turns that are as they were saved last, up to the first that is not, are not written again.
     qint64 save(qint64 id, const Conversation& conversation);
+    int turnsWritten() const { return turns_written_; }  // by the last save()
     std::optional<Conversation> load(qint64 id);
     // The latest first; only those where every word of `words` begins a word of theirs.
     QVector<ConversationInfo> list(const QString& words = {});
@@ -48,11 +56,22 @@ class ConversationStore {
   private:
     class Query;
     bool openFile(const QString& file);
+    bool run(const char* sql);
+    bool isOurVersion();
     bool makeTables();
+    bool saveHead(qint64 id, const Conversation& conversation);
     bool saveTurns(qint64 id, const QVector<ChatTurn>& turns);
+    int turnsAsSaved(qint64 id, const QVector<ChatTurn>& turns);
     bool index(qint64 id);
+    qint64 othersChanges();
 
     QString connection_, problem_;
+    bool usable_ = false;
+    bool busy_ = false;  // the problem was another program that writes
+    // What the file holds of the conversation that was saved last, and othersChanges() then.
+    qint64 saved_id_ = 0, saved_at_ = -1;
+    QVector<ChatTurn> saved_turns_;
+    int turns_written_ = 0;
 };
 
 }  // namespace lockstep

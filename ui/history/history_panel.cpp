@@ -44,9 +44,9 @@ QToolButton* iconButton(const char* icon, const QString& name) {
 
 HistoryPanel::HistoryPanel(const QString& file, ChatPage* chat, QWidget* parent)
     : QWidget(parent),
-      store_(file),
+      keeper_(new ConversationKeeper(file, this)),
       chat_(chat),
-      model_(new ConversationModel(&store_, this)),
+      model_(new ConversationModel(keeper_, this)),
       list_(new QListView),
       search_(new QLineEdit),
       rename_(iconButton("edit", tr("Rename the conversation (F2)"))),
@@ -57,10 +57,14 @@ HistoryPanel::HistoryPanel(const QString& file, ChatPage* chat, QWidget* parent)
     save_soon_.setSingleShot(true);
     save_soon_.setInterval(save_within_ms);
     connect(&save_soon_, &QTimer::timeout, this, &HistoryPanel::saveNow);
-    connect(search_, &QLineEdit::textChanged, this, [this](const QString& words) {
-        model_->setSearch(words);
-        select();
-    });
+    connect(search_, &QLineEdit::textChanged, this,
+            [this](const QString& words) { model_->setSearch(words); });
+    connect(model_, &ConversationModel::refreshed, this, &HistoryPanel::select);
+    connect(keeper_, &ConversationKeeper::problemFound, this, &HistoryPanel::problemFound);
+    connect(keeper_, &ConversationKeeper::loaded, this,
+            [this](qint64 id, const std::optional<Conversation>& conversation) {
+                if (id == opened_ && conversation) showConversation(id, *conversation);
+            });
     connect(list_, &QListView::clicked, this, &HistoryPanel::openRow);
     connect(list_, &QListView::activated, this, &HistoryPanel::openRow);
     connect(rename_, &QToolButton::clicked, this, [this] { list_->edit(list_->currentIndex()); });
@@ -109,6 +113,8 @@ void HistoryPanel::connectChat() {
     };
     ChatModel* turns = chat_->model();
     connect(turns, &QAbstractItemModel::rowsInserted, this, changed);
+    // Who asks something has not waited for the other conversation.
+    connect(turns, &QAbstractItemModel::rowsInserted, this, [this] { opened_ = 0; });
     connect(turns, &QAbstractItemModel::rowsRemoved, this, changed);
     connect(turns, &QAbstractItemModel::dataChanged, this, changed);
     connect(chat_, &ChatPage::systemPromptChanged, this, changed);
@@ -122,7 +128,7 @@ void HistoryPanel::connectChat() {
     });
     connect(chat_, &ChatPage::newChatStarted, this, [this] {
         if (opening_) return;
-        current_ = 0;
+        current_ = opened_ = 0;
         save_soon_.stop();
         list_->clearSelection();
         Q_EMIT currentChanged(0);
@@ -135,25 +141,27 @@ void HistoryPanel::saveNow() {
     conversation.system_prompt = chat_->systemPrompt();
     const ChatModel* turns = chat_->model();
     for (int row = 0; row < turns->turns(); ++row) conversation.turns.append(turns->turn(row));
-    if (conversation.turns.isEmpty() || !store_.problem().isEmpty()) return;
-    const qint64 id = store_.save(current_, conversation);
-    if (id == 0) return;
-    const bool is_new = id != std::exchange(current_, id);
+    if (conversation.turns.isEmpty()) return;
+    const bool is_new = current_ == 0;
+    if (is_new) current_ = newConversationId();
+    keeper_->save(current_, conversation);
     model_->refresh();
-    select();
-    if (is_new) Q_EMIT currentChanged(id);
+    if (is_new) Q_EMIT currentChanged(current_);
 }
 
 void HistoryPanel::open(qint64 id) {
-    if (id == current_) return;
+    opened_ = id == current_ ? 0 : id;
+    if (opened_) keeper_->load(id);
+}
+
+void HistoryPanel::showConversation(qint64 id, const Conversation& conversation) {
     saveNow();
-    const std::optional<Conversation> conversation = store_.load(id);
-    if (!conversation) return;
     const QScopedValueRollback<bool> opening(opening_, true);
     chat_->newChat();  // stops a running answer, and the engine forgets
-    chat_->setSystemPrompt(conversation->system_prompt);
-    chat_->model()->setTurns(conversation->turns);
+    chat_->setSystemPrompt(conversation.system_prompt);
+    chat_->model()->setTurns(conversation.turns);
     current_ = id;
+    opened_ = 0;
     save_soon_.stop();
     select();
     Q_EMIT currentChanged(id);
@@ -167,6 +175,7 @@ void HistoryPanel::removeSelected() {
     const QModelIndex index = list_->currentIndex();
     const qint64 id = model_->idAt(index);
     if (!id) return;
+    if (id == opened_) opened_ = 0;
     if (id == current_) {
         const QScopedValueRollback<bool> opening(opening_, true);
         chat_->newChat();

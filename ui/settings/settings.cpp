@@ -2,9 +2,11 @@
 #include "ui/settings/settings.h"
 
 #include <QRegularExpression>
+#include <QSettings>
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 
 #include "kernels/step_catalog.h"
 
@@ -60,35 +62,35 @@ void visitSettings(S& s, Visitor&& visit) {
 
 class Reader {
   public:
-    explicit Reader(const QSettings& file) : file_(file) {}
+    explicit Reader(const QVariantMap& kept) : kept_(kept) {}
 
     template <class T>
     void operator()(const char* key, T& value) const {
-        const QVariant found = file_.value(QLatin1String(key));
+        const QVariant found = kept_.value(QLatin1String(key));
         if (found.isValid() && found.canConvert<T>()) value = found.value<T>();
     }
     template <class T>
     void operator()(const char* key, T& value, double low, double high) const {
         bool number = false;
-        const double found = file_.value(QLatin1String(key)).toDouble(&number);
+        const double found = kept_.value(QLatin1String(key)).toDouble(&number);
         if (number && std::isfinite(found)) value = T(std::clamp(found, low, high));
     }
 
   private:
-    const QSettings& file_;
+    const QVariantMap& kept_;
 };
 
 class Writer {
   public:
-    explicit Writer(QSettings& file) : file_(file) {}
+    explicit Writer(QVariantMap& kept) : kept_(kept) {}
 
     template <class T, class... Bounds>
     void operator()(const char* key, const T& value, Bounds...) const {
-        file_.setValue(QLatin1String(key), QVariant::fromValue(value));
+        kept_.insert(QLatin1String(key), QVariant::fromValue(value));
     }
 
   private:
-    QSettings& file_;
+    QVariantMap& kept_;
 };
 
 // "auto", "cpu" or "cuda:N"; anything else is no choice.
@@ -97,23 +99,37 @@ bool isDevice(const QString& id) {
     return id == QLatin1String("auto") || id == QLatin1String("cpu") || gpu.match(id).hasMatch();
 }
 
-Settings read(const QSettings& file) {
+Settings read(const QVariantMap& kept) {
     Settings settings;
-    visitSettings(settings, Reader(file));
+    visitSettings(settings, Reader(kept));
     for (int step = 0; step < step_count; ++step)
-        settings.fused_steps[size_t(step)] = file.value(stepKey(step), true).toBool();
-    settings.engine.dtype = dtypeFromName(file.value(QStringLiteral("engine/dtype")).toString());
+        settings.fused_steps[size_t(step)] = kept.value(stepKey(step), true).toBool();
+    settings.engine.dtype = dtypeFromName(kept.value(QStringLiteral("engine/dtype")).toString());
     if (!isDevice(settings.engine.device)) settings.engine.device = EngineOptions().device;
-    settings.theme = themeChoiceFromName(file.value(QStringLiteral("theme")).toString());
+    settings.theme = themeChoiceFromName(kept.value(QStringLiteral("theme")).toString());
     return settings;
 }
 
-void write(const Settings& settings, QSettings& file) {
-    visitSettings(settings, Writer(file));
+QVariantMap written(const Settings& settings) {
+    QVariantMap values;
+    visitSettings(settings, Writer(values));
     for (int step = 0; step < step_count; ++step)
-        file.setValue(stepKey(step), settings.fused_steps[size_t(step)]);
-    file.setValue(QStringLiteral("engine/dtype"), nameOf(settings.engine.dtype));
-    file.setValue(QStringLiteral("theme"), themeChoiceName(settings.theme));
+        values.insert(stepKey(step), settings.fused_steps[size_t(step)]);
+    values.insert(QStringLiteral("engine/dtype"), nameOf(settings.engine.dtype));
+    values.insert(QStringLiteral("theme"), themeChoiceName(settings.theme));
+    return values;
+}
+
+QString usersFile() {
+    const auto name = QStringLiteral("lockstep");
+    return QSettings(QSettings::IniFormat, QSettings::UserScope, name, name).fileName();
+}
+
+QVariantMap contentOf(const QString& file) {
+    const QSettings settings(file, QSettings::IniFormat);
+    QVariantMap content;
+    for (const QString& key : settings.allKeys()) content.insert(key, settings.value(key));
+    return content;
 }
 
 }  // namespace
@@ -150,18 +166,56 @@ SamplingOptions samplingOptions(const Settings& settings, const GenerationDefaul
     return sampling;
 }
 
+// Changed here, and not handed to the file yet: several changes are one write.
+struct SettingsStore::Unsaved {
+    std::mutex mutex;
+    QVariantMap values;
+};
+
 SettingsStore::SettingsStore(const QString& file, QObject* parent)
     : QObject(parent),
-      file_(file.isEmpty() ? std::make_unique<QSettings>(QSettings::IniFormat, QSettings::UserScope,
-                                                         QStringLiteral("lockstep"),
-                                                         QStringLiteral("lockstep"))
-                           : std::make_unique<QSettings>(file, QSettings::IniFormat)),
-      values_(read(*file_)) {}
+      file_(file.isEmpty() ? usersFile() : file),
+      kept_(contentOf(file_)),
+      unsaved_(std::make_shared<Unsaved>()),
+      values_(read(kept_)) {}
+
+SettingsStore::~SettingsStore() = default;
+
+// Only what is another value now: another window's changes of the rest stay.
+void SettingsStore::keep(const QVariantMap& values) {
+    const std::scoped_lock lock(unsaved_->mutex);
+    const bool waits = !unsaved_->values.isEmpty();
+    for (auto it = values.cbegin(); it != values.cend(); ++it) {
+        const auto known = kept_.constFind(it.key());
+        if (known != kept_.cend() && *known == *it) continue;
+        kept_.insert(it.key(), *it);
+        unsaved_->values.insert(it.key(), *it);
+    }
+    if (waits || unsaved_->values.isEmpty()) return;
+    thread_.post([file = file_, unsaved = unsaved_] {
+        QVariantMap changed;
+        {
+            const std::scoped_lock taking(unsaved->mutex);
+            changed.swap(unsaved->values);
+        }
+        QSettings settings(file, QSettings::IniFormat);
+        for (auto it = changed.cbegin(); it != changed.cend(); ++it)
+            settings.setValue(it.key(), *it);
+    });
+}
+
+void SettingsStore::sync() {
+    thread_.finish();
+}
 
 void SettingsStore::set(const Settings& values) {
     if (values == values_) return;
     const Settings before = std::exchange(values_, values);
-    write(values_, *file_);
+    QVariantMap changes = written(values_);
+    const QVariantMap old = written(before);
+    for (auto it = old.cbegin(); it != old.cend(); ++it)
+        if (changes.value(it.key()) == *it) changes.remove(it.key());
+    keep(changes);
     Q_EMIT changed(values_, before);
 }
 
@@ -178,7 +232,7 @@ void SettingsStore::setDeviceState(const DeviceState& state) {
 }
 
 QString SettingsStore::lastModel() const {
-    return file_->value(QStringLiteral("models/last")).toString();
+    return state(QStringLiteral("models/last")).toString();
 }
 
 void SettingsStore::setLastModel(const QString& path) {
@@ -186,12 +240,11 @@ void SettingsStore::setLastModel(const QString& path) {
     recent.removeAll(path);
     recent.prepend(path);
     while (recent.size() > recent_models_kept) recent.removeLast();
-    file_->setValue(QStringLiteral("models/last"), path);
-    file_->setValue(QStringLiteral("models/recent"), recent);
+    keep({{QStringLiteral("models/last"), path}, {QStringLiteral("models/recent"), recent}});
 }
 
 QStringList SettingsStore::recentModels() const {
-    return file_->value(QStringLiteral("models/recent")).toStringList();
+    return state(QStringLiteral("models/recent")).toStringList();
 }
 
 QString SettingsStore::systemPrompt() const {
@@ -211,11 +264,11 @@ void SettingsStore::setWindowGeometry(const QByteArray& geometry) {
 }
 
 QVariant SettingsStore::state(const QString& key, const QVariant& otherwise) const {
-    return file_->value(key, otherwise);
+    return kept_.value(key, otherwise);
 }
 
 void SettingsStore::setState(const QString& key, const QVariant& value) {
-    file_->setValue(key, value);
+    keep({{key, value}});
 }
 
 }  // namespace lockstep

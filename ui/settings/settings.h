@@ -3,12 +3,13 @@
 #pragma once
 
 #include <QObject>
-#include <QSettings>
 #include <QStringList>
+#include <QVariantMap>
 #include <array>
 #include <memory>
 
 #include "core/run/path_choice.h"
+#include "ui/background_thread.h"
 #include "ui/engine_types.h"
 #include "ui/theme/theme.h"
 
@@ -67,12 +68,14 @@ PathChoice pathChoice(const Settings& settings);
 SamplingOptions samplingOptions(const Settings& settings, const GenerationDefaults& defaults,
                                 quint64 seed);
 
-// Settings are saved as they change. Whatever is in the file, values() is within its bounds.
+// Settings are saved as they change, on a thread of its own: the file is on the disk a little
+// later, or after sync(). Whatever is in it, values() is within its bounds.
 class SettingsStore : public QObject {
     Q_OBJECT
   public:
     // file: an .ini of its own; empty: the user's.
     explicit SettingsStore(const QString& file = {}, QObject* parent = nullptr);
+    ~SettingsStore() override;
 
     const Settings& values() const { return values_; }
     void set(const Settings& values);
@@ -87,7 +90,8 @@ class SettingsStore : public QObject {
     void setWindowGeometry(const QByteArray& geometry);
     QVariant state(const QString& key, const QVariant& otherwise = {}) const;
     void setState(const QString& key, const QVariant& value);
-    void sync() { file_->sync(); }
+    void sync();  // waits until all of it is on the disk
+    BackgroundThread& thread() { return thread_; }
 
     const PathState& pathState() const { return path_state_; }
     void setPathState(const PathState& state);
@@ -101,10 +105,17 @@ class SettingsStore : public QObject {
     void deviceStateChanged();
 
   private:
-    std::unique_ptr<QSettings> file_;
+    struct Unsaved;
+
+    void keep(const QVariantMap& values);
+
+    QString file_;
+    QVariantMap kept_;  // what the file holds, or soon will
+    std::shared_ptr<Unsaved> unsaved_;
     Settings values_;
     PathState path_state_;
     DeviceState device_state_;
+    BackgroundThread thread_;
 };
 
 }  // namespace lockstep

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How long the GUI thread is away while an answer streams into a long chat:
 //   bench_chat_stream [tokens=4000] [tokens a second=200] [messages=400]
-// A timer of 1 ms on the GUI thread is the watchdog: a gap between two of its ticks is time in
-// which the window could not have answered. Beside the wall time stands the thread's own CPU time
-// in the gap: on a busy machine the difference is what other programs took.
 // Where the default model is here, two paths of it are compared meanwhile in the last part.
-#include <time.h>
-
 #include <QApplication>
 #include <QElapsedTimer>
 #include <QScrollBar>
@@ -18,6 +13,7 @@
 
 #include "core/model/model_loader.h"
 #include "tests/gui/chat/sample_chat.h"
+#include "tests/gui/gui_watchdog.h"
 #include "tests/support/models.h"
 #include "ui/chat/chat_model.h"
 #include "ui/chat/chat_page.h"
@@ -26,69 +22,9 @@
 #include "ui/theme/theme.h"
 
 using namespace lockstep;
+using namespace lockstep::test;
 
 namespace {
-
-double threadCpuMilliseconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
-}
-
-class Watchdog {
-  public:
-    Watchdog() {
-        timer_.setTimerType(Qt::PreciseTimer);
-        timer_.setInterval(1);
-        QObject::connect(&timer_, &QTimer::timeout, [this] { tick(); });
-    }
-    void start() {
-        wall_.clear();
-        cpu_.clear();
-        clock_.start();
-        last_cpu_ = threadCpuMilliseconds();
-        timer_.start();
-    }
-    void print(const char* what) {
-        timer_.stop();
-        std::printf(
-            "%-28s wall: worst %6.2f ms, 99.9%% %5.2f, 99%% %5.2f, over 16 ms: %d;  "
-            "cpu: worst %6.2f ms, 99.9%% %5.2f  (%zu ticks)\n",
-            what, share(wall_, 1), share(wall_, 0.999), share(wall_, 0.99), over(wall_, 16),
-            share(cpu_, 1), share(cpu_, 0.999), wall_.size());
-        std::fflush(stdout);
-    }
-
-  private:
-    void tick() {
-        const double cpu = threadCpuMilliseconds();
-        wall_.push_back(static_cast<double>(clock_.nsecsElapsed()) * 1e-6);
-        cpu_.push_back(cpu - last_cpu_);
-        last_cpu_ = cpu;
-        clock_.start();
-    }
-    static double share(std::vector<double> values, double part) {
-        if (values.empty()) return 0;
-        std::sort(values.begin(), values.end());
-        const auto last = static_cast<double>(values.size() - 1);
-        return values[static_cast<size_t>(last * part)];
-    }
-    static int over(const std::vector<double>& values, double limit) {
-        return static_cast<int>(
-            std::count_if(values.begin(), values.end(), [&](double v) { return v > limit; }));
-    }
-
-    QTimer timer_;
-    QElapsedTimer clock_;
-    double last_cpu_ = 0;
-    std::vector<double> wall_, cpu_;
-};
-
-void run(int milliseconds) {
-    QEventLoop loop;
-    QTimer::singleShot(milliseconds, &loop, &QEventLoop::quit);
-    loop.exec();
-}
 
 // Tells the page from a thread of its own, as the engine's worker does.
 void stream(ChatPage& page, const QString& text, int tokens, int tokens_per_second) {
@@ -114,8 +50,8 @@ void stream(ChatPage& page, const QString& text, int tokens, int tokens_per_seco
 
 // An inspection of the real model that lasts longer than the stream.
 void streamWhileInspecting(ChatPage& page, const QString& text, int tokens, int rate,
-                           Watchdog& watchdog) {
-    const std::filesystem::path path = test::default_model();
+                           GuiWatchdog& watchdog) {
+    const std::filesystem::path path = default_model();
     const auto model = load_model(path, {});
     if (path.empty() || !model) return;
     InspectionRequest request;
@@ -137,14 +73,14 @@ void streamWhileInspecting(ChatPage& page, const QString& text, int tokens, int 
 }  // namespace
 
 int main(int argc, char** argv) {
-    QApplication app(argc, argv);
+    WatchedApplication app(argc, argv);
     const auto number = [&](int at, int otherwise) {
         return argc > at ? QString::fromLocal8Bit(argv[at]).toInt() : otherwise;
     };
     const int tokens = number(1, 4000), rate = number(2, 200), messages = number(3, 400);
     Theme theme;
     theme.setChoice(ThemeChoice::light);
-    Watchdog watchdog;
+    GuiWatchdog watchdog;
     std::printf("platform %s, %d messages, %d tokens at %d/s\n",
                 qPrintable(QGuiApplication::platformName()), messages, tokens, rate);
 
@@ -154,7 +90,7 @@ int main(int argc, char** argv) {
     watchdog.start();
     page.model()->setTurns(samples::longChat(messages));
     page.show();
-    run(3000);
+    pause(3000);
     watchdog.print("open and measure");
 
     const QString text = samples::longAnswer(tokens * 4);

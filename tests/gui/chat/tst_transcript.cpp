@@ -260,6 +260,28 @@ class TestTranscript : public QObject {
         QVERIFY(last->text(QAccessible::Name).isEmpty());
     }
 
+    // However long the chat is, an answer that is asked for again costs its own row.
+    void asking_again_touches_the_last_row_alone() {
+        View v;
+        v.model.setTurns(samples::longChat(40));
+        const auto measured = [&] {
+            for (int row = 0; row < v.model.turns(); ++row)
+                if (!v.view.layoutOf(row).isMeasured()) return false;
+            return true;
+        };
+        QTRY_VERIFY(measured());
+        std::vector<MessageLayout*> before;
+        for (int row = 0; row < 39; ++row) before.push_back(&v.view.layoutOf(row));
+        v.model.truncate(39);
+        v.model.beginAnswer();
+        v.model.appendToAnswer("x");
+        v.model.finishAnswer({});
+        for (int row = 0; row < 39; ++row) {
+            QCOMPARE(&v.view.layoutOf(row), before[size_t(row)]);
+            QVERIFY(v.view.layoutOf(row).isMeasured());
+        }
+    }
+
     void rows_come_and_go() {
         View v;
         v.model.setTurns(samples::longChat(30));
