@@ -197,6 +197,7 @@ Result<int> compare(const Options& options) {
     LOCKSTEP_ASSIGN(Candidate candidate, candidate_of(options, request.model));
     request.candidate = std::move(candidate.path);
     request.trace = std::move(candidate.trace);
+    request.plant = std::move(candidate.plant);
     if (request.trace && !options.has("prompt") && !options.has("prompts")) {
         texts = {request.model->tokenizer->decode(request.trace->prompt_ids(), true)};
     } else {

@@ -67,7 +67,10 @@ Result<Candidate> open_candidate(const CandidateSpec& spec, DeviceKind device,
     if (const auto file = trace_file(spec.text)) return open_trace(spec, *file);
     LOCKSTEP_ASSIGN(Candidate candidate, open_path(spec, device));
     if (!spec.fault) return candidate;
-    LOCKSTEP_ASSIGN(candidate.path, plant_fault(candidate.path, *spec.fault, std::move(model)));
+    LOCKSTEP_ASSIGN(candidate.path, plant_fault(candidate.path, *spec.fault, model));
+    const KernelPath& truth = *find_kernel_path(device, "truth");
+    LOCKSTEP_ASSIGN(KernelPath planted, plant_fault(truth, *spec.fault, std::move(model)));
+    candidate.plant = Plant{*spec.fault, std::move(planted)};
     candidate.name = candidate.path.name;
     return candidate;
 }

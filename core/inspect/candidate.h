@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "core/inspect/fault.h"
+#include "core/inspect/planted_fault.h"
 #include "core/model/model.h"
 #include "kernels/kernel_path.h"
 #include "kernels/user/user_kernel.h"
@@ -28,6 +28,7 @@ struct Candidate {
     std::string name;  // "fused", "fused with k_bias_dropped@layer=3", "my_kernel.so"
     KernelPath path;   // no functions where it is a trace
     std::shared_ptr<const Trace> trace = nullptr;  // null for a path that can be run
+    std::optional<Plant> plant = {};               // of a planted fault, for CompareRequest::plant
     // A user's kernels, in a child process; once they have passed, open_user_kernel_in_process().
     std::optional<UserKernel> user_kernel = {};
 };

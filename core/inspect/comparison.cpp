@@ -52,7 +52,10 @@ class StepKeeper final : public StepObserver {
 class Run {
   public:
     explicit Run(const CompareRequest& request, std::optional<StepCase>* first_step = nullptr)
-        : request_(request), config_(request.model->config), first_step_(first_step) {}
+        : request_(request),
+          config_(request.model->config),
+          plant_(request),
+          first_step_(first_step) {}
 
     Status prompt(size_t index, Comparison& result) {
         const std::vector<int32_t>& tokens = request_.prompts[index];
@@ -76,6 +79,8 @@ class Run {
         result.drift_unexplained = result.drift_unexplained || strange;
         return {};
     }
+
+    const std::optional<PlantedFault>& planted() const { return plant_.outcome(); }
 
     // The step of `where`, seen by an observer that keeps it.
     Result<StepCase> reopen(const Divergence& where) {
@@ -154,13 +159,13 @@ class Run {
 
     Status reference_pass(size_t index, std::span<const int32_t> prompt,
                           std::span<const int32_t> forced, const Probe& candidate,
-                          Comparison& result) const {
+                          Comparison& result) {
         LOCKSTEP_ASSIGN(const std::unique_ptr<Session> own, session());
         const auto batches = (prompt.size() + static_cast<size_t>(own->max_batch()) - 1) /
                                  static_cast<size_t>(own->max_batch()) +
                              forced.size();
         const auto steps = static_cast<size_t>(config_.num_hidden_layers) * 5 + 2;
-        LocalObserver observer(request_, candidate, steps * batches);
+        LocalObserver observer(request_, candidate, plant_, steps * batches);
         observer.keep_first(first_step_);
         const Status ran = for_each_pass(
             *own, prompt, forced, [&](int pass, std::span<const int32_t> batch) -> Status {
@@ -180,6 +185,7 @@ class Run {
 
     const CompareRequest& request_;
     const ModelConfig& config_;
+    PlantWatch plant_;
     std::optional<StepCase>* first_step_;
     int64_t context_ = 0;
     bool all_logits_ = true;
@@ -208,6 +214,7 @@ Result<Comparison> compare_paths(const CompareRequest& request,
         if (request.first_only && !result.passes.empty() && result.passes.back().diverged()) break;
     }
     find_first_divergence(result);
+    result.planted = run.planted();
     result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     return result;
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/inspect/logits_comparison.h"
+#include "core/inspect/planted_fault.h"
 #include "core/inspect/step_runs.h"
 #include "core/inspect/verdict.h"
 #include "core/model/model.h"
@@ -87,6 +88,9 @@ struct Comparison {
     // truth than honest rounding carries a path on this prompt (drift.h): not rounding, but state
     // (a cache row, a position). Of a trace, where it has logits.
     bool drift_unexplained = false;
+    // Of a candidate with a planted fault (CompareRequest::plant). Empty also where the comparison
+    // ended before its step.
+    std::optional<PlantedFault> planted;
     // Of a trace: what it lacks and could not be judged, in words ("attn of layers 0-29, passes
     // 0-4").
     std::vector<std::string> missing;
@@ -105,6 +109,8 @@ struct CompareRequest {
     std::vector<std::vector<int32_t>> prompts;
     int decode_steps = 0;  // with the reference's tokens forced
     KernelPath candidate, reference, truth;
+    // Where the candidate has a fault on purpose: says what became of it (Comparison::planted).
+    std::optional<Plant> plant;
     // The candidate, where it was captured elsewhere; `candidate` then only has a name. Its steps
     // can't be run on the reference's inputs, so local is measured the other way round: reference
     // and truth are given the trace's own inputs. `prompts` is empty, or the trace's prompt alone;

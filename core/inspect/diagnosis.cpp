@@ -18,9 +18,6 @@ constexpr const char* high = "high";
 constexpr const char* ambiguous = "ambiguous";
 constexpr const char* none = "none";
 
-// A prompt of so many tokens has what single rows, round numbers of them and position 0 hide.
-constexpr int separating_prompt = 21;
-
 Hypotheses hypotheses_of(const DiagnosisCase& given) {
     switch (given.step()) {
         case StepId::embed:
@@ -116,12 +113,12 @@ std::vector<size_t> said(const Findings& findings) {
 }
 
 void separate(const DiagnosisCase& given, Diagnosis& result) {
-    if (given.rows() >= separating_prompt) {
+    if (given.rows() >= separating_tokens) {
         result.would_separate = "another model; in this one they come to the same on any prompt";
         return;
     }
-    result.separating_tokens = separating_prompt;
-    result.would_separate = "a prompt of " + std::to_string(separating_prompt) + " tokens";
+    result.separating_tokens = separating_tokens;
+    result.would_separate = "a prompt of " + std::to_string(separating_tokens) + " tokens";
 }
 
 void name_fitting(const DiagnosisCase& given, const Findings& findings, Diagnosis& result) {

@@ -18,11 +18,17 @@ struct FaultInfo {
     std::string_view name;  // snake_case, stable: "k_bias_dropped"
     StepId step;
     std::string_view summary;  // one sentence: what it computes instead of what steps.h says
+    // What the tokens must have for it to change anything: "more than one token". Empty: any have.
+    std::string_view shows_with = {};
 };
 // In the order of the steps. fault_catalog.cpp is the only place where they are listed.
 std::span<const FaultInfo> fault_catalog();
 // Null where there is none of that name.
 const FaultInfo* find_fault(std::string_view name);
+
+// A prompt of so many tokens has what single rows, round numbers of them and position 0 hide: it
+// has every shows_with.
+inline constexpr int separating_tokens = 21;
 
 struct FaultSpec {
     std::string name;

@@ -13,8 +13,20 @@ namespace {
 
 using enum StepId;
 
+// Of some faults, what the tokens must have.
+constexpr std::string_view other_token = "a token that is not the vocabulary's last";
+constexpr std::string_view rotation = "more than one token: at position 0 nothing is rotated";
+constexpr std::string_view second_row =
+    "more than one token in the prompt (a decode step has one row)";
+constexpr std::string_view second_key = "more than one token: of one key the softmax is 1";
+constexpr std::string_view second_row_of_cache =
+    "more than one token: a cache of one row has one layout";
+constexpr std::string_view partial_tile = "a number of tokens that is no multiple of 4";
+constexpr std::string_view ninth_key = "more than 8 tokens";
+
 constexpr auto faults = std::to_array<FaultInfo>({
-    {"embed_row_shifted", embed, "the row of token id + 1 is looked up (of the last id: its own)"},
+    {"embed_row_shifted", embed, "the row of token id + 1 is looked up (of the last id: its own)",
+     other_token},
     {"embed_scaled", embed, "the rows are multiplied by sqrt(hidden_size), as Gemma does"},
     {"embed_tail_columns_skipped", embed, "the last 32 columns are left zero"},
 
@@ -40,44 +52,50 @@ constexpr auto faults = std::to_array<FaultInfo>({
     {"input_norm_eps_outside_root", qkv, "hidden / (sqrt(mean of squares) + rms_norm_eps)"},
     {"input_norm_cast_before_weight", qkv,
      "the normalised row is cast to fp8 (E4M3, to nearest) before it is multiplied by the weight"},
-    {"rope_missing", qkv, "q and k are not rotated"},
-    {"k_rope_missing", qkv, "q is rotated, k is not"},
-    {"rope_interleaved", qkv, "pairs are (2i, 2i + 1) instead of (i, i + D/2)"},
-    {"rope_wrong_sign", qkv, "q and k are rotated by the negative angle"},
+    {"rope_missing", qkv, "q and k are not rotated", rotation},
+    {"k_rope_missing", qkv, "q is rotated, k is not", rotation},
+    {"rope_interleaved", qkv, "pairs are (2i, 2i + 1) instead of (i, i + D/2)", rotation},
+    {"rope_wrong_sign", qkv, "q and k are rotated by the negative angle", rotation},
     {"rope_wrong_theta", qkv,
      "the angles are of rope_theta 10,000 without scaling (of 500,000 where the model's is "
-     "10,000)"},
-    {"rope_scaling_ignored", qkv, "the angles are rope_theta's without the model's rope_scaling"},
+     "10,000)",
+     rotation},
+    {"rope_scaling_ignored", qkv, "the angles are rope_theta's without the model's rope_scaling",
+     rotation},
     {"rope_position_off_by_one", qkv, "q and k are rotated as if each stood one position later"},
-    {"rope_on_v", qkv, "v is rotated as k is"},
+    {"rope_on_v", qkv, "v is rotated as k is", rotation},
     {"cache_position_off_by_one", qkv,
      "k and v are appended one row too late: row t stands where t + 1 belongs, the last is lost, "
      "and the first appended row keeps what it held"},
     {"hidden_stride_ignored", qkv,
-     "row t of hidden begins at element t * (H - 8) of its memory instead of t * H"},
-    {"hidden_row_shifted", qkv, "row t is computed from row t - 1 of hidden (row 0 from row 0)"},
+     "row t of hidden begins at element t * (H - 8) of its memory instead of t * H", second_row},
+    {"hidden_row_shifted", qkv, "row t is computed from row t - 1 of hidden (row 0 from row 0)",
+     second_row},
     {"q_tail_columns_skipped", qkv, "the last 32 columns of q (over all heads) are left zero"},
-    {"q_tail_rows_skipped", qkv,
-     "after the last whole 4 rows, q's rows are left zero (T < 4: all)"},
+    {"q_tail_rows_skipped", qkv, "after the last whole 4 rows, q's rows are left zero (T < 4: all)",
+     partial_tile},
     {"k_output_scaled", qkv, "k is multiplied by 1.0625"},
     {"qkv_low_precision_accumulation", qkv,
      "normed is rounded to the activations' dtype, and the sums of the three projections to bf16 "
      "after every product, in the inputs' order; bias and rope follow in fp32"},
 
-    {"softmax_scale_wrong", attention, "scores are multiplied by 1 / D instead of 1 / sqrt(D)"},
-    {"softmax_scale_missing", attention, "scores are not scaled"},
-    {"causal_mask_missing", attention, "every row sees all of the batch's keys"},
+    {"softmax_scale_wrong", attention, "scores are multiplied by 1 / D instead of 1 / sqrt(D)",
+     second_key},
+    {"softmax_scale_missing", attention, "scores are not scaled", second_key},
+    {"causal_mask_missing", attention, "every row sees all of the batch's keys", second_row},
     {"causal_mask_off_by_one", attention,
-     "a row does not see its own key (the conversation's first row does)"},
+     "a row does not see its own key (the conversation's first row does)", second_key},
     {"tail_keys_skipped", attention,
-     "of each row's keys those after the last whole 8 are not seen (of fewer than 8 all are)"},
+     "of each row's keys those after the last whole 8 are not seen (of fewer than 8 all are)",
+     ninth_key},
     {"grouped_head_map_wrong", attention, "head a reads key head a mod G instead of a / (A / G)"},
     {"cache_layout_wrong", attention,
-     "the caches' memory is read as [G, C, D] instead of [C, G, D]"},
+     "the caches' memory is read as [G, C, D] instead of [C, G, D]", second_row_of_cache},
     {"v_cache_is_k_cache", attention, "the scores weigh the rows of the k cache instead of v's"},
     {"attn_heads_transposed", attention, "attn is written as [D, A] instead of [A, D] in each row"},
     {"attn_output_stale", attention,
-     "the output is what the step's previous call computed (of other shape or none: zero)"},
+     "the output is what the step's previous call computed (of other shape or none: zero)",
+     second_key},
 
     {"o_proj_transposed", attn_output, "o_proj's memory is read as [in, out] instead of [out, in]"},
     {"o_proj_of_neighbouring_layer", attn_output,
@@ -107,8 +125,8 @@ constexpr auto faults = std::to_array<FaultInfo>({
     {"mlp_residual_missing", down, "hidden_attn is not added"},
     {"mlp_residual_doubled", down, "hidden_attn is added twice"},
     {"down_output_scaled", down, "hidden is multiplied by 1.0625"},
-    {"down_tail_rows_skipped", down,
-     "after the last whole 4 rows, rows are left zero (T < 4: all)"},
+    {"down_tail_rows_skipped", down, "after the last whole 4 rows, rows are left zero (T < 4: all)",
+     partial_tile},
     {"down_low_precision_accumulation", down,
      "the projection's sums are rounded to bf16 after every product, in the inputs' order; "
      "hidden_attn is added in fp32"},

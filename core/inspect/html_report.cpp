@@ -96,6 +96,11 @@ class Page {
         for (const PassComparison& pass : comparison_.passes)
             decode_steps = std::max(decode_steps, pass.pass);
         text += fact("decode steps", std::to_string(decode_steps));
+        if (comparison_.planted) {
+            const PlantedFault& planted = *comparison_.planted;
+            text += fact("planted fault", fault_text(planted.fault) + ": " +
+                                              std::string(outcome_name(planted.outcome)));
+        }
         return text + fact("took", short_figure(comparison_.seconds) + " s") + "</dl>\n";
     }
 

@@ -74,6 +74,7 @@ Status LocalObserver::after_step(const StepArgs& args, bool unfused_outputs, Str
         }
     }
     LOCKSTEP_TRY(reconsider(step, runs, request_, stream));
+    LOCKSTEP_TRY(plant_.after_step(layer, step, runs, stream));
     LOCKSTEP_TRY(keep_first_step(first_step_, *pass_, layer, step, std::move(runs), stream));
     if (pass_->layers.empty() || pass_->layers.back().layer != layer)
         pass_->layers.push_back({layer, {}});

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "core/inspect/comparison.h"
+#include "core/inspect/plant_watch.h"
 #include "core/inspect/probe.h"
 #include "core/inspect/tap_comparison.h"
 
@@ -29,8 +30,9 @@ class InputDrift {
 class LocalObserver final : public StepObserver {
   public:
     // candidate: what the candidate put out when it fed itself. steps_in_all: for the progress.
-    LocalObserver(const CompareRequest& request, const Probe& candidate, size_t steps_in_all)
-        : request_(request), candidate_(candidate), steps_in_all_(steps_in_all) {}
+    LocalObserver(const CompareRequest& request, const Probe& candidate, PlantWatch& plant,
+                  size_t steps_in_all)
+        : request_(request), candidate_(candidate), plant_(plant), steps_in_all_(steps_in_all) {}
 
     // The first step that diverges is kept there, where it is empty still.
     void keep_first(std::optional<StepCase>* step) { first_step_ = step; }
@@ -48,6 +50,7 @@ class LocalObserver final : public StepObserver {
 
     const CompareRequest& request_;
     const Probe& candidate_;
+    PlantWatch& plant_;
     size_t steps_in_all_;
     size_t steps_done_ = 0;
     std::optional<StepCase>* first_step_ = nullptr;

@@ -115,8 +115,70 @@ std::string input_text(const Comparison& comparison) {
     return ". Its input had drifted by " + short_number(drift.max_abs) + " already.";
 }
 
-size_t layers_of(const Comparison& comparison) {
-    return comparison.passes.empty() ? 0 : comparison.passes.front().layers.size() - 2;
+// "layer 3, qkv"; "embed" and "logits" are in no layer.
+std::string place_text(int layer, StepId step) {
+    const std::string name(step_name(step));
+    const bool in_layer = step != StepId::embed && step != StepId::logits;
+    return in_layer ? "layer " + std::to_string(layer) + ", " + name : name;
+}
+
+OrderedJson planted_json(const std::optional<PlantedFault>& planted) {
+    if (!planted) return nullptr;
+    OrderedJson times_floor, shows_with;  // null
+    if (planted->outcome != PlantOutcome::found) times_floor = planted->times_floor;
+    if (!planted->shows_with().empty()) shows_with = planted->shows_with();
+    const FaultInfo* const known = find_fault(planted->fault.name);
+    return {{"fault", planted->fault.name},
+            {"layer", planted->fault.layer},
+            {"step", known ? step_name(known->step) : ""},
+            {"outcome", outcome_name(planted->outcome)},
+            {"times_floor", std::move(times_floor)},
+            {"shows_with", std::move(shows_with)}};
+}
+
+std::string unseen_text(const PlantedFault& planted) {
+    const std::string times =
+        short_number(planted.times_floor) + " times the floor's largest error";
+    switch (planted.outcome) {
+        case PlantOutcome::found:
+            return {};
+        case PlantOutcome::no_effect:
+            return "changes nothing on these inputs: truth with the fault in it is the same bit "
+                   "for bit";
+        case PlantOutcome::under_floor:
+            return "has an effect below the noise floor on these inputs: truth with the fault in "
+                   "it is a match, too (" +
+                   times + ")";
+        case PlantOutcome::missed:
+            return "is not seen, though truth with the fault in it diverges there (" + times + ")";
+    }
+    return {};
+}
+
+std::string match_sentence(const Comparison& comparison) {
+    const std::string match = comparison.candidate + " matches " + comparison.reference;
+    if (!comparison.drift_unexplained) return match + " in every step.";
+    return match +
+           " in every step when given the same inputs, but run by itself it drifts far "
+           "beyond rounding: look for state, a cache row or a position.";
+}
+
+std::string parted_sentence(const Comparison& comparison, const Diagnosis* diagnosis) {
+    const Divergence& first = *comparison.first;
+    const TapComparison* const tap = find_tap(comparison, first);
+    std::string text = comparison.candidate + " parts from " + comparison.reference + " in " +
+                       place_text(first.layer, first.step) + ": " + first.tensor;
+    if (tap && tap->local.non_finite) {
+        text += " is not finite";
+    } else if (tap) {
+        text += " is off by " + short_number(tap->local.max_abs) + " (floor " +
+                short_number(tap->noise_floor.max_abs) + ")";
+    }
+    text += first.pass == 0 ? " at token " + std::to_string(first.position)
+                            : " in decode step " + std::to_string(first.pass);
+    text += input_text(comparison);
+    text += computed_inputs_text(comparison, first);
+    return diagnosis ? text + " " + diagnosis_sentence(*diagnosis) : text;
 }
 
 }  // namespace
@@ -160,6 +222,7 @@ OrderedJson comparison_json(const Comparison& comparison,
         {"input_identical", comparison.input != InputState::drifted},
         {"input", input_json(comparison)},
         {"drift_unexplained", comparison.drift_unexplained},
+        {"planted", planted_json(comparison.planted)},
         {"logits", logits_json(worst_logits(comparison))},
         {"verdict", comparison.diverged() ? "diverged" : "match"},
         {"diagnosis", diagnosis ? diagnosis_json(*diagnosis) : OrderedJson::array()},
@@ -168,30 +231,23 @@ OrderedJson comparison_json(const Comparison& comparison,
     };
 }
 
+std::string planted_sentence(const Comparison& comparison) {
+    if (!comparison.planted || comparison.planted->outcome == PlantOutcome::found) return {};
+    const PlantedFault& planted = *comparison.planted;
+    const FaultInfo* const known = find_fault(planted.fault.name);
+    if (!known) return {};
+    std::string text = "The fault planted in " + place_text(planted.fault.layer, known->step) +
+                       " (" + planted.fault.name + ") " + unseen_text(planted) + ".";
+    if (const std::string_view tokens = planted.shows_with(); !tokens.empty())
+        text += " It shows with " + std::string(tokens) + ".";
+    return text;
+}
+
 std::string comparison_sentence(const Comparison& comparison, const Diagnosis* diagnosis) {
-    if (!comparison.first) {
-        const std::string match = comparison.candidate + " matches " + comparison.reference;
-        if (!comparison.drift_unexplained) return match + " in every step.";
-        return match +
-               " in every step when given the same inputs, but run by itself it drifts far "
-               "beyond rounding: look for state, a cache row or a position.";
-    }
-    const Divergence& first = *comparison.first;
-    const TapComparison* const tap = find_tap(comparison, first);
-    std::string text = comparison.candidate + " parts from " + comparison.reference + " in " +
-                       layer_name(first.layer, layers_of(comparison)) + ", " +
-                       std::string(step_name(first.step)) + ": " + first.tensor;
-    if (tap && tap->local.non_finite) {
-        text += " is not finite";
-    } else if (tap) {
-        text += " is off by " + short_number(tap->local.max_abs) + " (floor " +
-                short_number(tap->noise_floor.max_abs) + ")";
-    }
-    text += first.pass == 0 ? " at token " + std::to_string(first.position)
-                            : " in decode step " + std::to_string(first.pass);
-    text += input_text(comparison);
-    text += computed_inputs_text(comparison, first);
-    return diagnosis ? text + " " + diagnosis_sentence(*diagnosis) : text;
+    const std::string text =
+        comparison.first ? parted_sentence(comparison, diagnosis) : match_sentence(comparison);
+    const std::string planted = planted_sentence(comparison);
+    return planted.empty() ? text : text + " " + planted;
 }
 
 }  // namespace lockstep

@@ -96,11 +96,14 @@ class Subject {
         cell.fault = place.spec;
         cell.step = place.step;
         cell.decode = place.decode;
-        LOCKSTEP_TRY(plant(request_.candidate, place));
+        compare_.decode_steps = place.decode ? decode_steps : 0;
+        LOCKSTEP_ASSIGN(compare_.candidate, plant(request_.candidate, place));
+        LOCKSTEP_ASSIGN(KernelPath truth, plant(compare_.truth, place));
+        compare_.plant = Plant{place.spec, std::move(truth)};
         LOCKSTEP_ASSIGN(const Inspection inspection, inspect(compare_));
         cell.first = inspection.comparison.first;
         cell.outcome = place_outcome(cell, inspection.comparison);
-        if (cell.outcome == SelfTestOutcome::missed) LOCKSTEP_TRY(weigh(place, cell));
+        if (inspection.comparison.planted) cell.effect = inspection.comparison.planted->times_floor;
         if (cell.outcome == SelfTestOutcome::found && inspection.diagnosis)
             take_diagnosis(*inspection.diagnosis, cell);
         cell.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -108,38 +111,10 @@ class Subject {
     }
 
   private:
-    Status plant(const KernelPath& base, const Place& place) {
-        LOCKSTEP_ASSIGN(compare_.candidate, request_.plant(base, place.spec, model_));
-        compare_.decode_steps = place.decode ? decode_steps : 0;
-        if (place.decode) {
-            compare_.candidate = in_decode_only(std::move(compare_.candidate), base,
-                                                static_cast<int64_t>(prompt_tokens));
-        }
-        return {};
-    }
-
-    // What truth becomes by the fault: nothing, or no more than noise, or enough to be seen.
-    Status weigh(const Place& place, SelfTestCell& cell) {
-        LOCKSTEP_TRY(plant(compare_.truth, place));
-        LOCKSTEP_ASSIGN(const Comparison comparison, compare_paths(compare_));
-        double error = 0, effect = 0;
-        for (const PassComparison& pass : comparison.passes) {
-            for (const LayerComparison& layer : pass.layers) {
-                for (const StepComparison& step : layer.steps) {
-                    if (layer.layer != place.spec.layer || step.step != place.step) continue;
-                    for (const TapComparison& tap : step.taps) {
-                        const double floor = tap.noise_floor.max_abs;
-                        error = std::max(error, tap.verdict.candidate.max_abs);
-                        if (floor > 0)
-                            effect = std::max(effect, tap.verdict.candidate.max_abs / floor);
-                    }
-                }
-            }
-        }
-        cell.effect = effect;
-        if (!comparison.diverged())
-            cell.outcome = error > 0 ? SelfTestOutcome::under_floor : SelfTestOutcome::no_effect;
-        return {};
+    Result<KernelPath> plant(const KernelPath& base, const Place& place) const {
+        LOCKSTEP_ASSIGN(KernelPath wrong, request_.plant(base, place.spec, model_));
+        if (!place.decode) return wrong;
+        return in_decode_only(std::move(wrong), base, static_cast<int64_t>(prompt_tokens));
     }
 
     static void take_diagnosis(const Diagnosis& diagnosis, SelfTestCell& cell) {
@@ -155,6 +130,14 @@ class Subject {
     std::shared_ptr<const Model> model_;
     CompareRequest compare_;
 };
+
+// Of a fault that nothing diverged by.
+SelfTestOutcome unseen_outcome(const std::optional<PlantedFault>& planted) {
+    if (planted && planted->outcome == PlantOutcome::under_floor)
+        return SelfTestOutcome::under_floor;
+    const bool nothing = planted && planted->outcome == PlantOutcome::no_effect;
+    return nothing ? SelfTestOutcome::no_effect : SelfTestOutcome::missed;
+}
 
 }  // namespace
 
@@ -187,7 +170,7 @@ bool SelfTestCell::cause_wrong() const {
 }
 
 SelfTestOutcome place_outcome(const SelfTestCell& cell, const Comparison& comparison) {
-    if (!comparison.first) return SelfTestOutcome::missed;
+    if (!comparison.first) return unseen_outcome(comparison.planted);
     const Divergence& first = *comparison.first;
     const bool right = first.layer == cell.fault.layer && first.step == cell.step &&
                        (first.pass > 0) == cell.decode;

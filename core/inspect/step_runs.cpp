@@ -110,6 +110,13 @@ Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DTy
     return run;
 }
 
+Result<SampleStep> run_step_after_other_inputs(const KernelPath& path, const StepArgs& args,
+                                               DType model_dtype, Stream& stream) {
+    if (Status ran = run_on_other_inputs(path, args, model_dtype, stream); !ran)
+        return within(where(path, args), std::move(ran).error());
+    return run_step_on(path, args, model_dtype, stream);
+}
+
 Status keep_constants(StepRuns& runs, Stream& stream) {
     if (stream.device().kind() != DeviceKind::cpu) return keep_on_host(runs, stream);
     for (SampleStep* run : {&runs.candidate, &runs.reference, &runs.truth}) {
@@ -139,11 +146,8 @@ Result<StepRuns> run_step_on_all(const StepPaths& paths, const StepArgs& args, S
     // Rounding once more changes nothing where the activations are of the model's dtype already.
     LOCKSTEP_ASSIGN(const SampleStep rounded, clone_step(args, paths.model_dtype, stream));
     StepRuns runs;
-    if (Status ran = run_on_other_inputs(paths.candidate, rounded.args, paths.model_dtype, stream);
-        !ran)
-        return within(where(paths.candidate, args), std::move(ran).error());
-    LOCKSTEP_ASSIGN(runs.candidate,
-                    run_step_on(paths.candidate, rounded.args, paths.model_dtype, stream));
+    LOCKSTEP_ASSIGN(runs.candidate, run_step_after_other_inputs(paths.candidate, rounded.args,
+                                                                paths.model_dtype, stream));
     LOCKSTEP_ASSIGN(runs.reference,
                     run_step_on(paths.reference, rounded.args, paths.model_dtype, stream));
     LOCKSTEP_ASSIGN(runs.truth, run_step_on(paths.truth, rounded.args, paths.model_dtype, stream));

@@ -42,10 +42,13 @@ Status keep_constants(StepRuns& runs, Stream& stream);
 Result<SampleStep> run_step_on(const KernelPath& path, const StepArgs& args, DType model_dtype,
                                Stream& stream, OnHost on_host = OnHost::activations);
 
+// The same, after a call with other inputs of the same shapes, so that an output which is the
+// previous call's, or a copy that was made in the first call only, is not right by chance.
+Result<SampleStep> run_step_after_other_inputs(const KernelPath& path, const StepArgs& args,
+                                               DType model_dtype, Stream& stream);
+
 // Gives each path the inputs of `args` (rounded to the model's dtype first, for all of them alike)
-// and runs it. `args` is only read. The candidate is called once before with other inputs of the
-// same shapes, so that an output which is the previous call's, or a copy that was made in the first
-// call only, is not right by chance.
+// and runs it, the candidate after other inputs. `args` is only read.
 //
 // On a GPU the paths run there, on the model's weights; what they were given and what they put out
 // lies in the host's memory, weights and constants do not.

@@ -95,6 +95,7 @@ class TestInspector : public QObject {
     void opensAndClosesWithItsShortcut();
     void saysThatPathsMatch();
     void findsAPlantedFault();
+    void saysThatAPlantedFaultChangesNothing();
     void keysWalkTheLayers();
     void mouseZoomsAndResets();
     void stepsAndTensorsAreChosen();
@@ -211,6 +212,28 @@ void TestInspector::findsAPlantedFault() {
     QVERIFY(drill_down->heading().startsWith(QLatin1String("layer 0")));
     QTRY_VERIFY_WITH_TIMEOUT(drill_down->detail()->detail(), run_ms);
     QCOMPARE(drill_down->detail()->detail()->tensor, std::string("k"));
+}
+
+void TestInspector::saysThatAPlantedFaultChangesNothing() {
+    WindowFixture fixture;
+    InspectorPanel* panel = openPanel(fixture);
+    plantThroughTheMenu(panel, "rope_interleaved", 1);
+    named<QComboBox>(panel, QStringLiteral("Prompt"))->setCurrentText(QStringLiteral("A text"));
+    named<QLineEdit>(panel, QStringLiteral("Prompt text"))->setText(QStringLiteral("H"));
+    panel->run();
+    VERIFY_RAN(panel);
+    QCOMPARE(panel->result()->state(), ResultLine::State::match);
+    const QString said = QStringLiteral("The fault planted in layer 1, qkv (rope_interleaved)");
+    QVERIFY2(panel->result()->text().contains(said), qPrintable(panel->result()->text()));
+    panel->tabs()->setCurrent(InspectorPanel::cause_tab);
+    QCOMPARE(panel->diagnosis()->title(), QStringLiteral("The planted fault does not show"));
+    auto* show =
+        labelled<QPushButton>(panel->diagnosis(), QStringLiteral("Run an input that shows it"));
+    QVERIFY(show && show->isVisible());
+    show->click();
+    VERIFY_RAN(panel);
+    QCOMPARE(panel->result()->state(), ResultLine::State::diverged);
+    QVERIFY2(!panel->result()->text().contains(said), qPrintable(panel->result()->text()));
 }
 
 void TestInspector::keysWalkTheLayers() {

@@ -10,6 +10,7 @@
 
 #include "core/inspect/candidate.h"
 #include "core/inspect/fault.h"
+#include "core/inspect/report.h"
 #include "ui/inspector/figure_table.h"
 #include "ui/inspector/figures.h"
 #include "ui/inspector/flow_layout.h"
@@ -54,6 +55,12 @@ QString causeText(const Cause& cause) {
                "Confidence: %4.")
         .arg(text, shareText(cause.explained), shareText(cause.next_best),
              fromStd(cause.confidence));
+}
+
+// Tokens that show a planted fault which changes nothing on the run's own; 0 where none are known.
+int showingTokens(const Comparison& comparison) {
+    const bool known = comparison.planted && !comparison.planted->shows_with().empty();
+    return known ? separating_tokens : 0;
 }
 
 // separable: the candidate can be run on the input that tells them apart.
@@ -113,7 +120,7 @@ DiagnosisCard::DiagnosisCard(QWidget* parent)
       pattern_(mutedLabel({})),
       excluded_title_(headingLabel(tr("Excluded"), 1.0)),
       show_me_(new QPushButton),
-      separate_(new QPushButton(tr("Run the &separating input"))),
+      separate_(new QPushButton),
       excluded_(makeFigureTable(tr("Faults that were tried and do not fit"))),
       excluded_model_(new QStandardItemModel(0, 3, this)) {
     setObjectName(QStringLiteral("diagnosis"));
@@ -158,7 +165,7 @@ DiagnosisCard::DiagnosisCard(QWidget* parent)
         Q_EMIT showMeRequested({cause->cause, run_->comparison().first->layer});
     });
     connect(separate_, &QPushButton::clicked, this,
-            [this] { Q_EMIT separateRequested(run_->inspection().diagnosis->separating_tokens); });
+            [this] { Q_EMIT separateRequested(tokensToRun()); });
     setRun(nullptr);
 }
 
@@ -177,6 +184,8 @@ void DiagnosisCard::setRun(SharedRun run) {
                                tr("Every step is right when it is given the reference's inputs. "
                                   "What differs is carried between steps: a row of the KV cache, "
                                   "or a position."));
+        if (const std::string planted = planted_sentence(inspection.comparison); !planted.empty())
+            return showUnseen(fromStd(planted));
         return showNothing(tr("Nothing to explain"),
                            tr("Every step stays within what the model's dtype costs anyone."));
     }
@@ -193,6 +202,12 @@ void DiagnosisCard::showNothing(const QString& title, const QString& text) {
         part->hide();
 }
 
+void DiagnosisCard::showUnseen(const QString& text) {
+    showNothing(tr("The planted fault does not show"), text);
+    separate_->setText(tr("Run an input that &shows it"));
+    showButtons();
+}
+
 void DiagnosisCard::showDiagnosis(const Diagnosis& diagnosis) {
     title_->setText(titleText(diagnosis));
     summary_->setText(summaryText(diagnosis, !isTrace()));
@@ -204,6 +219,7 @@ void DiagnosisCard::showDiagnosis(const Diagnosis& diagnosis) {
     pattern_->setText(patternText(diagnosis.pattern));
     pattern_->show();
     fillExcluded(diagnosis);
+    separate_->setText(tr("Run the &separating input"));
     showButtons();
 }
 
@@ -245,14 +261,19 @@ void DiagnosisCard::setShown(bool shown) {
     showButtons();
 }
 
+int DiagnosisCard::tokensToRun() const {
+    if (!run_ || isTrace()) return 0;
+    const auto& diagnosis = run_->inspection().diagnosis;
+    if (!diagnosis) return showingTokens(run_->comparison());
+    return diagnosis->causes.size() > 1 ? diagnosis->separating_tokens : 0;
+}
+
 void DiagnosisCard::showButtons() {
     const bool any = run_ && run_->inspection().diagnosis;
     show_me_->setVisible(any && plantable());
     show_me_->setChecked(shown_);
     show_me_->setEnabled(!busy_ || shown_);
-    const bool separable = any && !isTrace() && run_->inspection().diagnosis->causes.size() > 1 &&
-                           run_->inspection().diagnosis->separating_tokens > 0;
-    separate_->setVisible(separable);
+    separate_->setVisible(tokensToRun() > 0);
     separate_->setEnabled(!busy_);
 }
 

@@ -34,10 +34,13 @@ class DiagnosisCard : public QWidget {
 
   private:
     void showNothing(const QString& title, const QString& text);
+    void showUnseen(const QString& text);  // of a planted fault
     void showDiagnosis(const Diagnosis& diagnosis);
     void fillExcluded(const Diagnosis& diagnosis);
     void showButtons();
     bool isTrace() const;  // of one prompt: it can't be run on another input
+    // The length of a prompt that tells more than the run's; 0 where none is known.
+    int tokensToRun() const;
     // The cause that "show me" plants; null where none of them is in the catalogue.
     const Cause* plantable() const;
 

@@ -13,8 +13,8 @@ namespace {
 
 constexpr qint64 tell_every_ms = 40;
 // While an answer is being made, it has nine tenths of the processor. Not the nicest: on a busy
-// machine a run of two seconds would then take minutes. A thread's own on Linux, and inherited by the
-// pool's threads that it makes.
+// machine a run of two seconds would then take minutes. A thread's own on Linux, and inherited by
+// the pool's threads that it makes.
 constexpr int niceness = 10;
 
 Result<PreparedPrompt> prepare(const Model& model, const QString& text) {
@@ -191,6 +191,7 @@ Result<InspectionWorker::Prepared> InspectionWorker::prepareRequest(
     compare.candidate = std::move(candidate.path);
     compare.candidate.name = candidate.name;
     compare.trace = candidate.trace;
+    compare.plant = std::move(candidate.plant);
     if (compare.trace) {  // it was captured on a prompt of its own
         compare.prompts.clear();
         compare.decode_steps = 0;

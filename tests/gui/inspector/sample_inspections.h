@@ -42,6 +42,7 @@ inline Result<CompareRequest> compareRequest(const CandidateSpec& candidate, int
     LOCKSTEP_ASSIGN(Candidate opened, open_candidate(candidate, DeviceKind::cpu, request.model));
     request.candidate = opened.path;
     request.candidate.name = opened.name;
+    request.plant = opened.plant;
     request.reference = request.floor = *find_kernel_path(DeviceKind::cpu, "reference");
     request.truth = *find_kernel_path(DeviceKind::cpu, "truth");
     return request;

@@ -344,6 +344,26 @@ class TestWords : public QObject {
         QCOMPARE(first["step"].toString(), QStringLiteral("down"));
     }
 
+    // At position 0 RoPE rotates nothing.
+    void compare_says_that_a_planted_fault_changes_nothing() {
+        const QString json = file("unseen.json"), html = file("unseen.html");
+        const QStringList compare{
+            "compare", "--model", model_,   "--inject", "rope_interleaved@layer=1",
+            "--json",  json,      "--html", html};
+        const Ran ran = run(compare + QStringList{"--prompt", "H"});
+        QVERIFY2(ran.status == 0, ran.err);
+        QVERIFY2(ran.out.contains("The fault planted in layer 1, qkv (rope_interleaved) changes "
+                                  "nothing on these inputs"),
+                 ran.out);
+        const QJsonObject planted = read_json(json).object()["planted"].toObject();
+        QCOMPARE(planted["outcome"].toString(), QStringLiteral("no_effect"));
+        QFile page(html);
+        QVERIFY(page.open(QIODevice::ReadOnly) && page.readAll().contains("changes nothing"));
+        const Ran shown = run(compare + QStringList{"--prompt", "Hello"});
+        QCOMPARE(shown.status, 1);
+        QVERIFY2(!shown.out.contains("changes nothing"), shown.out);
+    }
+
     void models_tells_what_is_known_and_where() {
         QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
         environment.insert("LOCKSTEP_MODELS", folder_.path());
