@@ -10,6 +10,7 @@
 #include "app/common.h"
 #include "app/prompts.h"
 #include "app/self_test.h"
+#include "app/user_path.h"
 #include "app/words.h"
 #include "core/base/output_file.h"
 #include "core/inspect/candidate.h"
@@ -41,9 +42,7 @@ Options compare_options() {
                      ", or a kernel of yours:\n"
                      "./my_kernel.so, or ./my_kernel.so,base=reference; or trace:F, a file\n"
                      "of taps that was captured anywhere (its prompt and decode steps)"},
-                {"time-limit", "S",
-                 "of one call of a kernel of yours, beside what its arithmetic takes\n"
-                 "(default 10; 0: none, for a debugger)"},
+                {"time-limit", "S", time_limit_help},
                 {"reference", "PATH", "reference (default) or truth"},
                 {"inject", "FAULT", "plant a fault in the candidate: FAULT@layer=N[,step=S]"},
                 {"list-faults", "", "every fault: name, step and what it computes, by tabs"},
@@ -57,15 +56,6 @@ Options compare_options() {
                  "where they part: write the step's inputs, weights and outputs to DIR, and a\n"
                  "program that calls your kernel on them"},
             }};
-}
-
-// --time-limit, in seconds; 0 is none.
-Result<std::chrono::milliseconds> time_limit(const Options& options,
-                                             std::chrono::milliseconds fallback) {
-    const double seconds = static_cast<double>(fallback.count()) / 1000;
-    LOCKSTEP_ASSIGN(const double limit, options.number("time-limit", seconds, 0, 1e6));
-    if (limit == 0) return std::chrono::hours(10'000);
-    return std::chrono::milliseconds(std::llround(1000 * limit));
 }
 
 Result<KernelPath> path_of(const Options& options, DeviceKind device, const std::string& option,
@@ -110,8 +100,7 @@ Status check_fault_name(const Options& options) {
 Result<Candidate> candidate_of(const Options& options, const std::shared_ptr<const Model>& model) {
     CandidateSpec spec;
     spec.text = options.text("candidate", "fused");
-    spec.isolation.on_output = kernel_output_to_stderr();
-    LOCKSTEP_ASSIGN(spec.isolation.call_limit, time_limit(options, spec.isolation.call_limit));
+    LOCKSTEP_ASSIGN(spec.isolation, isolation_options(options, device_of(*model).kind()));
     if (options.has("inject")) {
         const auto layers = static_cast<int>(model->config.num_hidden_layers);
         LOCKSTEP_ASSIGN(spec.fault, parse_fault(options.text("inject"), layers));

@@ -6,8 +6,10 @@
 #include "app/common.h"
 #include "app/interrupt.h"
 #include "app/prompts.h"
+#include "app/user_path.h"
 #include "app/words.h"
 #include "core/base/output_file.h"
+#include "core/inspect/candidate.h"
 #include "core/inspect/trace_writer.h"
 
 namespace lockstep::app {
@@ -33,7 +35,11 @@ Options trace_options() {
                 {"decode-ids", "LIST",
                  "feed the decode steps these ids instead (1,2,3): for two traces that are\n"
                  "to be held against each other row by row"},
-                {"path", "P", "default fused; one of " + known_paths()},
+                {"path", "P",
+                 "default fused; one of " + known_paths() +
+                     ", or a kernel of yours:\n"
+                     "./my_kernel.so, or ./my_kernel.so,base=reference, in a process of its own"},
+                {"time-limit", "S", time_limit_help},
                 {"threads", "N", "default 0: every core"},
                 {"out", "F", "the file to write"},
             }};
@@ -69,14 +75,24 @@ Result<int> decode_steps(const Options& options, size_t forced) {
     return static_cast<int>(steps);
 }
 
+Result<KernelPath> traced_path(const Options& options, DeviceKind device) {
+    const auto user = user_kernel_name(options.text("path", "fused"));
+    if (!user) {
+        LOCKSTEP_ASSIGN(const std::string name, path_option(options, "fused"));
+        return *find_kernel_path(device, name);
+    }
+    LOCKSTEP_ASSIGN(const IsolationOptions isolation, isolation_options(options, device));
+    return open_user_kernel_isolated(user->file, user->base, isolation)
+        .map([](const UserKernel& kernel) { return kernel.path; });
+}
+
 Status trace(const Options& options) {
     TraceRequest request;
     LOCKSTEP_ASSIGN(request.decode_ids, decode_ids(options));
     LOCKSTEP_ASSIGN(request.decode_steps, decode_steps(options, request.decode_ids.size()));
-    LOCKSTEP_ASSIGN(const std::string path, path_option(options, "fused"));
     LoadOptions load;
     LOCKSTEP_ASSIGN(load.device, device_option(options));
-    request.path = *find_kernel_path(load.device->kind(), path);
+    LOCKSTEP_ASSIGN(request.path, traced_path(options, load.device->kind()));
     LOCKSTEP_ASSIGN(const Engine::Options settings, engine_options(options));
     request.threads = settings.threads;
     LOCKSTEP_ASSIGN(load.dtype, dtype_option(options));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/user_path.h"
 
+#include <cmath>
 #include <iostream>
 
 #include "app/common.h"
@@ -31,6 +32,17 @@ Status use_checked(Engine& engine, const UserKernel& kernel) {
 }
 
 }  // namespace
+
+Result<IsolationOptions> isolation_options(const Options& options, DeviceKind device) {
+    IsolationOptions isolation;
+    isolation.device = device;
+    isolation.on_output = kernel_output_to_stderr();
+    const double fallback = static_cast<double>(isolation.call_limit.count()) / 1000;
+    LOCKSTEP_ASSIGN(const double limit, options.number("time-limit", fallback, 0, 1e6));
+    isolation.call_limit = limit == 0 ? std::chrono::milliseconds(std::chrono::hours(10'000))
+                                      : std::chrono::milliseconds(std::llround(1000 * limit));
+    return isolation;
+}
 
 Status use_path(Engine& engine, const std::string& text, bool unchecked) {
     const auto name = user_kernel_name(text);

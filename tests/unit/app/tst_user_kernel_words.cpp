@@ -50,6 +50,27 @@ class TestUserKernelWords : public QObject {
         QVERIFY(write_tiny_model(byte_recipe(), model_.toStdString()));
     }
 
+    // What the trace of it says is what compare says of it itself.
+    void trace_captures_it() {
+        const QString file = folder_.filePath("t.safetensors");
+        const auto trace = [&](const QString& path) {
+            return run({"trace", "--model", model_, "--path", path, "--out", file});
+        };
+        Ran ran = trace(kernel("misbehaving-none"));
+        QVERIFY2(ran.status == 0, ran.err);
+        QCOMPARE(compare("trace:" + file).status, 0);
+        ran = trace(kernel("misbehaving-wrong") + ",base=reference");
+        QVERIFY2(ran.status == 0, ran.err);
+        QCOMPARE(compare("trace:" + file).status, 1);
+        QVERIFY(QFile::remove(file));
+        ran = trace(kernel("misbehaving-null"));
+        QCOMPARE(ran.status, 2);
+        QVERIFY2(ran.err.contains("misbehaving-null.so, step"), ran.err);
+        QVERIFY(!QFile::exists(file));
+        ran = trace("/nowhere/my_kernel.so");
+        QVERIFY2(ran.status == 2 && ran.err.contains("my_kernel.so"), ran.err);
+    }
+
     void compare_judges_it() {
         const Ran right = compare(kernel("misbehaving-none"));
         QVERIFY2(right.status == 0, right.err);
