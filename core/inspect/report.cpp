@@ -160,7 +160,9 @@ std::string match_sentence(const Comparison& comparison) {
     if (!comparison.drift_unexplained) return match + " in every step.";
     return match +
            " in every step when given the same inputs, but run by itself it drifts far "
-           "beyond rounding: look for state, a cache row or a position.";
+           "beyond rounding: look for state, a cache row or a position, and for small errors that "
+           "all "
+           "go the same way.";
 }
 
 std::string parted_sentence(const Comparison& comparison, const Diagnosis* diagnosis) {

@@ -27,6 +27,30 @@ inline KernelPath with_overwritten_row(KernelPath base, int layer) {
     return base;
 }
 
+// The residual stream after every step that adds to it: even channels larger by that share, odd
+// ones smaller. Of f32 activations.
+inline KernelPath with_biased_residuals(KernelPath base, float share) {
+    const auto bias = [share](const Tensor& hidden) {
+        for (int64_t row = 0; row < hidden.shape[0]; ++row) {
+            float* const values = hidden.rows(row, 1).as<float>();
+            for (int64_t i = 0; i < hidden.shape[1]; ++i)
+                values[i] *= i % 2 == 0 ? 1 + share : 1 - share;
+        }
+    };
+    base.attn_output = [honest = base.attn_output, bias](const AttnOutputArgs& args,
+                                                         Stream& stream) -> Status {
+        LOCKSTEP_TRY(honest(args, stream));
+        bias(args.hidden_attn);
+        return {};
+    };
+    base.down = [honest = base.down, bias](const DownArgs& args, Stream& stream) -> Status {
+        LOCKSTEP_TRY(honest(args, stream));
+        bias(args.hidden);
+        return {};
+    };
+    return base;
+}
+
 // The first `calls` calls of qkv, those of the run's own prefill, rotate q for the row after.
 inline KernelPath with_wrong_position(KernelPath base, int calls) {
     const auto made = std::make_shared<std::atomic<int>>(0);

@@ -182,8 +182,9 @@ void DiagnosisCard::setRun(SharedRun run) {
         if (inspection.comparison.drift_unexplained)
             return showNothing(tr("No step is to blame"),
                                tr("Every step is right when it is given the reference's inputs. "
-                                  "What differs is carried between steps: a row of the KV cache, "
-                                  "or a position."));
+                                  "What differs is carried between steps, a row of the KV cache "
+                                  "or a position, or it is the sum of small errors that all go "
+                                  "the same way."));
         if (const std::string planted = planted_sentence(inspection.comparison); !planted.empty())
             return showUnseen(fromStd(planted));
         return showNothing(tr("Nothing to explain"),

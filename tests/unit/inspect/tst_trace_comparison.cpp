@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Traces are judged on their own inputs: by what they have, wherever it was captured.
+#include "core/inspect/report.h"
+#include "tests/support/state_faults.h"
 #include "tests/unit/inspect/trace_fixture.h"
 
 using namespace lockstep;
@@ -101,6 +103,39 @@ class TestTraceComparison : public QObject, private TraceFixture {
         };
         capture(wrong, model_);
         QCOMPARE(outcome(model_), std::string("pass 2 layer 1 attention attn"));
+    }
+
+    // The same where the trace has neither keys nor values: the way to attn is judged.
+    void a_cache_row_that_changed_is_found_without_keys_and_values() {
+        capture(with_overwritten_row(path("reference"), 1), model_);
+        TraceFile trace = TraceFile::read(file());
+        std::erase_if(trace.tensors, [](const auto& tensor) {
+            return tensor.first.ends_with(".k") || tensor.first.ends_with(".v");
+        });
+        trace.write(file());
+        QCOMPARE(outcome(model_), std::string("pass 1 layer 1 attention attn"));
+    }
+
+    // Rotated by a position that is not the row's.
+    void a_position_that_is_not_the_row_s_is_found() {
+        capture(with_wrong_position(path("reference"), 1), model_);
+        QCOMPARE(outcome(model_), std::string("pass 0 layer 0 qkv q"));
+    }
+
+    // Every step's error is no larger than rounding's, but goes the same way in all of them: on the
+    // trace's own inputs no step is wrong, and yet it ends further from truth than rounding does.
+    void errors_that_all_go_one_way_drift_unexplained() {
+        TinyRecipe recipe = recipe_named("qwen2-gqa7-tied");
+        recipe.config.num_hidden_layers = 24;
+        const auto model = make_tiny_model(recipe, DType::bf16);
+        for (const bool biased : {false, true}) {
+            capture(biased ? with_biased_residuals(path("truth"), 0.0014f) : path("truth"), model);
+            const auto result = judge_file(model);
+            QVERIFY2(result.has_value(), result ? "" : result.error().message.c_str());
+            QCOMPARE(place(*result), std::string(biased ? "drift unexplained" : "match"));
+            const std::string said = comparison_sentence(*result);
+            QCOMPARE(said.find("small errors that all go the same way") != said.npos, biased);
+        }
     }
 
     void inspect_opens_and_diagnoses_a_trace() {
