@@ -22,8 +22,11 @@ Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int index) {
     LOCKSTEP_CUDA(cudaGetDeviceProperties(&properties, index));
     device->name_ = properties.name;
     device->multiprocessors_ = properties.multiProcessorCount;
-    device->overlaps_kernels_ = properties.major >= 9;
-    if (!has_kernels_for_this_gpu()) {
+    const int architecture = kernel_architecture();
+    device->overlaps_kernels_ = properties.major >= 9 && architecture >= 90;
+    device->has_clusters_ = device->overlaps_kernels_ && properties.clusterLaunch != 0;
+    device->shared_bytes_ = properties.sharedMemPerBlockOptin;
+    if (architecture == 0) {
         return fail(ErrorKind::unsupported,
                     "no usable NVIDIA GPU: this program was not built for an " + device->name_ +
                         " (sm_" + std::to_string(properties.major) +

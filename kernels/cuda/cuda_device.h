@@ -18,8 +18,13 @@ class CudaDevice final : public Device {
 
     int index() const { return index_; }
     int multiprocessors() const { return multiprocessors_; }
-    // Has programmatic dependent launch (compute capability 9 and later).
+    // Programmatic dependent launch, and clusters of blocks: sm_90 brought both. The kernels must
+    // have been compiled for it, too.
     bool overlaps_kernels() const { return overlaps_kernels_; }
+    bool has_clusters() const { return has_clusters_; }
+    // Shared memory that a block can have: 227 KiB on sm_90 and sm_100, 163 on sm_80, 99 on sm_86,
+    // sm_89 and sm_120.
+    size_t shared_bytes() const { return shared_bytes_; }
     // The calling thread's current GPU becomes this one.
     Status enter() const;
 
@@ -44,7 +49,8 @@ class CudaDevice final : public Device {
 
     int index_;
     int multiprocessors_ = 0;
-    bool overlaps_kernels_ = false;
+    bool overlaps_kernels_ = false, has_clusters_ = false;
+    size_t shared_bytes_ = 0;
     std::string name_;
     cudaStream_t allocations_ = nullptr;  // the order in which the pool gives and takes
     cudaMemPool_t pool_ = nullptr;

@@ -21,7 +21,9 @@ CudaDevice& gpu_of(const Stream& stream) {
 CudaStream::CudaStream(CudaDevice& device)
     : Stream(device),
       multiprocessors_(device.multiprocessors()),
-      overlaps_kernels_(device.overlaps_kernels()) {}
+      overlaps_kernels_(device.overlaps_kernels()),
+      has_clusters_(device.has_clusters()),
+      shared_bytes_(device.shared_bytes()) {}
 
 Result<std::unique_ptr<Stream>> CudaStream::create(CudaDevice& device) {
     std::unique_ptr<CudaStream> stream(new CudaStream(device));

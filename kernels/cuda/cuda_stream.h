@@ -25,9 +25,10 @@ class CudaStream final : public Stream {
 
     cudaStream_t handle() const { return stream_; }
     int multiprocessors() const { return multiprocessors_; }
-    // Programmatic dependent launch, and clusters of blocks: sm_90 brought both.
+    // Of its device (CudaDevice).
     bool overlaps_kernels() const { return overlaps_kernels_; }
-    bool has_clusters() const { return overlaps_kernels_; }
+    bool has_clusters() const { return has_clusters_; }
+    size_t shared_bytes() const { return shared_bytes_; }
     // The calling thread's current GPU becomes this stream's: before any launch.
     Status enter() const;
     Status synchronize() override;
@@ -61,7 +62,8 @@ class CudaStream final : public Stream {
 
     cudaStream_t stream_ = nullptr;
     int multiprocessors_ = 0;
-    bool overlaps_kernels_ = false;
+    bool overlaps_kernels_ = false, has_clusters_ = false;
+    size_t shared_bytes_ = 0;
     std::array<Buffer, slots> rooms_;
     std::array<Staging, 4> staging_;
     size_t next_staging_ = 0;

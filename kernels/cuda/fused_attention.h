@@ -9,7 +9,8 @@
 namespace lockstep::fused {
 
 // fused_attention_decode.cu: bf16 and f16, the usual head sizes on 16-byte borders, up to 16 query
-// heads in a group. decodes: whether it takes these.
+// heads in a group, where a block can have the shared memory (heads of 128: not on sm_120).
+// decodes: whether it takes these.
 bool decodes(const AttentionArgs& args, const CudaStream& stream);
 Status attention_decode(const AttentionArgs& args, CudaStream& stream);
 

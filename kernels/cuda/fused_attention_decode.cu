@@ -24,6 +24,7 @@ constexpr int warps = 4;
 constexpr int threads = warps * 32;
 constexpr int tile = 16;  // keys that a warp takes at a time
 constexpr int stages = 3;
+// Sixteen, where a GPU has such clusters, are slower: few key heads do not want more blocks.
 constexpr int cluster_blocks = 8;
 constexpr int parts = cluster_blocks * warps;
 
@@ -315,13 +316,31 @@ Status run(const AttentionArgs& args, CudaStream& stream) {
     return launch("fused attention", decode_kernel<T, Dim>, grid, stream, in);
 }
 
+// What a block needs of shared memory.
+size_t shared_bytes(int64_t dim, int64_t ratio) {
+    const auto heads = static_cast<size_t>(ratio);
+    switch (dim) {
+        case 32:
+            return Memory<device::bf16, 32>::bytes(heads);
+        case 64:
+            return Memory<device::bf16, 64>::bytes(heads);
+        case 80:
+            return Memory<device::bf16, 80>::bytes(heads);
+        case 96:
+            return Memory<device::bf16, 96>::bytes(heads);
+        default:
+            return Memory<device::bf16, 128>::bytes(heads);
+    }
+}
+
 }  // namespace
 
 bool decodes(const AttentionArgs& args, const CudaStream& stream) {
     const int64_t dim = args.q.shape[2], ratio = args.q.shape[1] / args.k_cache.shape[1];
     const bool built = dim == 32 || dim == 64 || dim == 80 || dim == 96 || dim == 128;
     return stream.has_clusters() && args.q.dtype != DType::f32 && built && ratio <= 16 &&
-           heads_aligned(args.q) && heads_aligned(args.k_cache) && heads_aligned(args.v_cache);
+           shared_bytes(dim, ratio) <= stream.shared_bytes() && heads_aligned(args.q) &&
+           heads_aligned(args.k_cache) && heads_aligned(args.v_cache);
 }
 
 Status attention_decode(const AttentionArgs& args, CudaStream& stream) {

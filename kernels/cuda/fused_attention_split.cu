@@ -292,7 +292,7 @@ int64_t keys_planned(const AttentionArgs& args) {
 }
 
 int64_t chunk_of(int64_t keys, int64_t rows) {
-    constexpr int64_t least = 64, most = 1024;
+    constexpr int64_t least = 64, most = 1024;  // of 8 heads: 32 KiB of shared memory
     const int64_t parts = rows == 1 ? 128 : 4;
     const int64_t even = (keys + parts - 1) / parts;
     return std::clamp((even + least - 1) / least * least, least, most);

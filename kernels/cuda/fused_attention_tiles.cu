@@ -230,7 +230,9 @@ Status run(const AttentionArgs& args, CudaStream& stream) {
     Grid grid;
     grid.blocks = dim3(blocks_for(rows, tile), static_cast<unsigned>(heads));
     grid.threads = threads;
-    grid.shared_bytes = sizeof(T) * 5 * tile * pitch<Dim>();
+    constexpr size_t bytes = sizeof(T) * 5 * tile * pitch<Dim>();
+    static_assert(bytes <= least_shared_bytes);
+    grid.shared_bytes = bytes;
     grid.overlaps = true;
     return launch("fused attention", tiles_kernel<T, Dim>, grid, stream, in);
 }

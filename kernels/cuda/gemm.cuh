@@ -160,7 +160,9 @@ Status run_tiled(const char* name, const Input<T>& in, const Source& source, con
     Grid grid;
     grid.blocks = dim3(blocks_for(in.rows, BlockM), blocks_for(in.columns, BlockN));
     grid.threads = WarpsM * WarpsN * 32;
-    grid.shared_bytes = sizeof(T) * stages * (BlockM + BlockN) * depth_step;
+    constexpr size_t bytes = sizeof(T) * stages * (BlockM + BlockN) * depth_step;
+    static_assert(bytes <= least_shared_bytes);
+    grid.shared_bytes = bytes;
     grid.overlaps = true;
     return launch(name, kernel<T, BlockM, BlockN, WarpsM, WarpsN, Source, Store>, grid, stream, in,
                   source, store);

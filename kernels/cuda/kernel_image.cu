@@ -10,11 +10,11 @@ __global__ void any_kernel() {}
 
 }  // namespace
 
-bool has_kernels_for_this_gpu() {
+int kernel_architecture() {
     cudaFuncAttributes attributes{};
-    const bool found = cudaFuncGetAttributes(&attributes, any_kernel) == cudaSuccess;
-    if (!found) (void)cudaGetLastError();
-    return found;
+    if (cudaFuncGetAttributes(&attributes, any_kernel) == cudaSuccess) return attributes.ptxVersion;
+    (void)cudaGetLastError();
+    return 0;
 }
 
 }  // namespace lockstep

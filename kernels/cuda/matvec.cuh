@@ -298,11 +298,13 @@ inline bool rows_aligned(const Tensor& tensor) {
 template <class T, class Source, class Store>
 Status run(const char* name, const Input<T>& in, int64_t units, const Source& source,
            const Store& store, CudaStream& stream) {
-    constexpr size_t most_shared = 200 * 1024;
+    // Beside the kernel's own arrays; on sm_90 no more than leaves a part to the L1 cache.
+    const size_t most_shared = std::min<size_t>(200 * 1024, stream.shared_bytes() - 2 * 1024);
     const size_t row_bytes = static_cast<size_t>(staged_floats(in.depth)) * sizeof(float);
     if (row_bytes > most_shared) {
         return fail(ErrorKind::unsupported,
-                    "fused reads rows of up to 51200 elements, not " + std::to_string(in.depth));
+                    "fused reads rows of up to " + std::to_string(most_shared / sizeof(float)) +
+                        " elements on this GPU, not " + std::to_string(in.depth));
     }
     const int sms = stream.multiprocessors();
     Plan plan{static_cast<int>(units), 1};

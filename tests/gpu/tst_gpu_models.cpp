@@ -3,6 +3,7 @@
 // decode steps, and memory that comes back.
 #include <QtTest>
 #include <cmath>
+#include <map>
 
 #include "core/base/json.h"
 #include "core/base/random.h"
@@ -253,6 +254,42 @@ class TestGpuModels : public QObject {
             QVERIFY(!compared->drift_unexplained);
             QCOMPARE(compared->passes.size(), size_t{4});
         }
+    }
+
+    // Seven query heads to a key head, and so many keys that attention's shares of the cache are as
+    // large as they get: of many rows, of four, of one.
+    void attends_to_four_thousand_keys_data() {
+        QTest::addColumn<int>("dtype");
+        for (DType dtype : {DType::f32, DType::bf16})
+            QTest::newRow(dtype_info(dtype).name.data()) << static_cast<int>(dtype);
+    }
+    void attends_to_four_thousand_keys() {
+        QFETCH(int, dtype);
+        TinyRecipe made = recipe(true);
+        made.config.num_attention_heads = 14;
+        made.config.num_key_value_heads = 2;
+        made.config.head_dim = 64;
+        made.config.max_position_embeddings = 8192;
+        const auto model = on_gpu(make_tiny_model(made, static_cast<DType>(dtype)));
+        QVERIFY(model);
+        const auto ids = some_ids(4005, made.config.vocab_size);
+        std::map<std::string, std::vector<std::vector<float>>> all;
+        for (const char* path : {"truth", "reference", "fused"}) {
+            auto session = Session::create(model, *gpu_, 0, 4096);
+            QVERIFY(session);
+            std::span<const int32_t> rest = ids;
+            for (const size_t rows : {2000u, 2000u, 4u, 1u}) {
+                const auto logits =
+                    Forward::run(**session, path_of(DeviceKind::cuda, path), rest.first(rows), {});
+                QVERIFY2(logits, logits ? "" : logits.error().message.c_str());
+                all[path].push_back(values_of(*logits));
+                rest = rest.subspan(rows);
+            }
+        }
+        const double error = rms_error(all["fused"], all["truth"]);
+        const double floor = rms_error(all["reference"], all["truth"]);
+        qInfo("RMS error %.3g, the reference's %.3g", error, floor);
+        QVERIFY(error <= 1.5 * floor + 1e-5);
     }
 
     // The comparison on a GPU sees a fault, and where; the diagnosis names it.
