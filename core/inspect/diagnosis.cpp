@@ -16,6 +16,7 @@ namespace {
 
 constexpr const char* high = "high";
 constexpr const char* ambiguous = "ambiguous";
+constexpr const char* low = "low";
 constexpr const char* none = "none";
 
 Hypotheses hypotheses_of(const DiagnosisCase& given) {
@@ -145,6 +146,43 @@ void name_together(const DiagnosisCase& given, const Findings& findings, Diagnos
     }
 }
 
+Cause member_of(const Pair& pair, const Hypothesis& own, double explained) {
+    Cause cause;
+    cause.cause = own.cause.empty() ? "unknown" : own.cause;
+    cause.parameters = own.parameters;
+    cause.what = own.words;
+    cause.explained = explained;
+    cause.next_best = pair.first_explained;
+    cause.confidence = own.cause.empty() ? none : low;
+    return cause;
+}
+
+// Two faults that reproduce the candidate together. False where neither has a name.
+bool name_pair(const DiagnosisCase& given, const Findings& findings, Diagnosis& result) {
+    const Pair& pair = *findings.pair;
+    const double both = pair.score.explained_beyond_noise();
+    Cause first = member_of(pair, *pair.first, pair.first_explained);
+    Cause second = member_of(pair, pair.second, std::max(0.0, both - pair.first_explained));
+    if (first.cause == "unknown" && second.cause == "unknown") return false;
+    first.evidence = "two faults: recomputed with both from the true inputs, " + tap_list(given) +
+                     " come out as the candidate has them, to within the noise (" +
+                     share_text(both) + " explained); with the first alone " +
+                     share_text(pair.first_explained);
+    if (first.cause == "unknown") {
+        second.evidence = std::move(first.evidence);
+        first.evidence.clear();
+        std::swap(first, second);
+    }
+    result.causes = {std::move(first), std::move(second)};
+    return true;
+}
+
+std::string pair_text(const Pair& pair) {
+    return "; two faults, " + title(*pair.first) + " and \"" + pair.second.words + "\", explain " +
+           share_text(pair.explained) + " together, the first of them alone " +
+           share_text(pair.first_explained);
+}
+
 std::string pattern_text(const ErrorPattern& pattern) {
     std::string text = "wrong in " + pattern.tensor + ": rows " + pattern.rows;
     if (!pattern.heads.empty()) text += ", heads " + pattern.heads;
@@ -166,6 +204,7 @@ void abstain(const Findings& findings, Diagnosis& result) {
         cause.evidence += "; the nearest, " + title(*best.hypothesis) + ", explains " +
                           share_text(best.explained);
     }
+    if (findings.pair) cause.evidence += pair_text(*findings.pair);
     result.causes.push_back(std::move(cause));
 }
 
@@ -252,7 +291,7 @@ Result<Diagnosis> diagnose(const DiagnosisRequest& request) {
         name_fitting(*given, findings, result);
     } else if (!findings.together.empty()) {
         name_together(*given, findings, result);
-    } else {
+    } else if (!findings.pair || !findings.pair->fits || !name_pair(*given, findings, result)) {
         abstain(findings, result);
     }
     exclude(findings, result);

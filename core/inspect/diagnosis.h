@@ -20,11 +20,13 @@ struct Cause {
     std::string
         cause;  // a name of fault_catalog(), "nondeterministic_write" of a step, or "unknown"
     std::map<std::string, std::string> parameters;  // "factor": "1.02", "rows": "17"
-    double explained = 0;    // share of the error's energy that the hypothesis accounts for
-    double next_best = 0;    // the same of the best hypothesis that is not named
-    std::string confidence;  // "high", "ambiguous", "none"
-    std::string what;        // in a few words: "k's bias is dropped"
-    std::string evidence;    // in words: how well it fits, and what else was tried
+    double explained = 0;  // share of the error's energy that the hypothesis accounts for
+    double next_best = 0;  // the same of the best hypothesis that is not named
+    // "high"; "ambiguous": one of several; "low": one of two that explain the error only together,
+    // of so many pairs that chance has its part; "none"
+    std::string confidence;
+    std::string what;      // in a few words: "k's bias is dropped"
+    std::string evidence;  // in words: how well it fits, and what else was tried
 };
 
 struct ErrorPattern {                  // what an unknown error looks like

@@ -26,6 +26,9 @@ struct Hypothesis {
     // Causes that are one number's: of them a fitted number is not named where the catalogue's
     // does. Empty: those of the same name.
     std::string family = {};
+    // Of what happens to an output after it was computed: the same after another fault, its number
+    // fitted anew. Its cause, parameters and words are those of the second fault alone. Else null.
+    std::function<Hypothesis(const Hypothesis& first)> after = nullptr;
 };
 inline const std::string& family_of(const Hypothesis& hypothesis) {
     return hypothesis.family.empty() ? hypothesis.cause : hypothesis.family;
@@ -39,6 +42,9 @@ Hypotheses attn_output_hypotheses(const DiagnosisCase& given);  // diagnosis_res
 Hypotheses gate_up_hypotheses(const DiagnosisCase& given);      // diagnosis_gate_up.cpp
 Hypotheses down_hypotheses(const DiagnosisCase& given);         // diagnosis_residual.cpp
 Hypotheses logits_hypotheses(const DiagnosisCase& given);       // diagnosis_ends.cpp
+
+// truth over the part, [part.rows, part.columns].
+std::vector<double> truth_of(const TapValues& tap, const Part& part);
 
 // What happens to an output after it was computed: for any tap. diagnosis_output.cpp
 // The name that the catalogue has for it at this tap, "" for none.

@@ -16,16 +16,6 @@ bool left(float value) {
     return value == 0 || std::isnan(value);
 }
 
-std::vector<double> truth_of(const TapValues& tap, const Part& part) {
-    std::vector<double> values;
-    const int64_t width = part.width(tap);
-    for (const int64_t row : part.rows) {
-        for (int64_t c = 0; c < width; ++c)
-            values.push_back(tap.truth[static_cast<size_t>(row * tap.columns() + part.column(c))]);
-    }
-    return values;
-}
-
 // Columns at the end that are left in every row.
 int64_t left_columns(const TapValues& tap, int64_t rows) {
     const int64_t columns = tap.columns();
@@ -54,20 +44,25 @@ struct Left {
     double value = 0;
 };
 
-Prediction predict_left(const DiagnosisCase& given, std::string_view name, const Left& left,
-                        const Part& part) {
-    const TapValues& tap = *given.tap(name);
-    std::vector<double> values = truth_of(tap, part);
-    const int64_t width = part.width(tap);
+// The tap in a prediction, filled in where that has it as truth.
+std::vector<double>& values_in(Prediction& prediction, const DiagnosisCase& given,
+                               std::string_view name, const Part& part) {
+    prediction.taps.resize(given.taps().size());
+    std::vector<double>& values = prediction.taps[given.tap_index(name)];
+    if (values.empty()) values = truth_of(*given.tap(name), part);
+    return values;
+}
+
+Prediction with_left(Prediction made, const DiagnosisCase& given, std::string_view name,
+                     const Left& left, const Part& part) {
+    std::vector<double>& values = values_in(made, given, name, part);
+    const int64_t width = part.width(*given.tap(name));
     for (size_t r = 0; r < part.rows.size(); ++r) {
         for (int64_t c = 0; c < width; ++c) {
             if (part.rows[r] >= left.first_row && part.column(c) >= left.first_column)
                 values[r * static_cast<size_t>(width) + static_cast<size_t>(c)] = left.value;
         }
     }
-    Prediction made;
-    made.taps.resize(given.taps().size());
-    made.taps[given.tap_index(name)] = std::move(values);
     return made;
 }
 
@@ -78,41 +73,68 @@ void add_left(const DiagnosisCase& given, std::string_view name, std::string_vie
     what.value = tap.candidate.back();
     parameters["left"] = std::isnan(what.value) ? "not written" : "zero";
     words += std::isnan(what.value) ? " are not written" : " are left zero";
-    into.push_back({std::string(cause), std::move(parameters), std::move(words), freedom,
-                    [&given, name = tap.name, what](const Part& part) {
-                        return predict_left(given, name, what, part);
-                    }});
+    Hypothesis alone{std::string(cause), std::move(parameters), std::move(words), freedom,
+                     [&given, name = tap.name, what](const Part& part) {
+                         return with_left({}, given, name, what, part);
+                     }};
+    alone.after = [&given, name = tap.name, what, alone](const Hypothesis& first) {
+        Hypothesis both = alone;
+        both.predict = [&given, name, what, first = first.predict](const Part& part) {
+            return with_left(first(part), given, name, what, part);
+        };
+        return both;
+    };
+    into.push_back(std::move(alone));
 }
 
-Prediction predict_scaled(const DiagnosisCase& given, std::string_view name, double factor,
-                          const Part& part) {
-    const TapValues& tap = *given.tap(name);
-    Prediction made;
-    made.taps.resize(given.taps().size());
-    std::vector<double> values = truth_of(tap, part);
-    for (double& value : values) value *= factor;
-    made.taps[given.tap_index(name)] = std::move(values);
+Prediction with_scale(Prediction made, const DiagnosisCase& given, std::string_view name,
+                      double factor, const Part& part) {
+    for (double& value : values_in(made, given, name, part)) value *= factor;
     return made;
+}
+
+Hypothesis scaled(const DiagnosisCase& given, const TapValues& tap, std::string_view cause,
+                  double factor, int freedom) {
+    return {std::string(cause),
+            {{"factor", number_text(factor)}},
+            tap.name + " is multiplied by " + number_text(factor),
+            freedom,
+            [&given, own = tap.name, factor](const Part& part) {
+                return with_scale({}, given, own, factor, part);
+            }};
 }
 
 void add_scaled(const DiagnosisCase& given, std::string_view name, const OutputNames& names,
                 Hypotheses& into) {
     const TapValues& tap = *given.tap(name);
-    const auto add = [&](double factor, int freedom) {
-        into.push_back({std::string(names.scaled),
-                        {{"factor", number_text(factor)}},
-                        tap.name + " is multiplied by " + number_text(factor),
-                        freedom,
-                        [&given, own = tap.name, factor](const Part& part) {
-                            return predict_scaled(given, own, factor, part);
-                        }});
-    };
-    if (!names.scaled.empty()) add(names.scale, 0);
+    if (!names.scaled.empty()) into.push_back(scaled(given, tap, names.scaled, names.scale, 0));
     const Part part = given.sample(16);
-    add(fitted_scale(given, tap, part, truth_of(tap, part)), 2);
+    into.push_back(
+        scaled(given, tap, names.scaled, fitted_scale(given, tap, part, truth_of(tap, part)), 2));
+    into.back().after = [&given, &tap, part,
+                         cause = std::string(names.scaled)](const Hypothesis& first) {
+        Prediction before = first.predict(part);
+        const double factor =
+            fitted_scale(given, tap, part, values_in(before, given, tap.name, part));
+        Hypothesis both = scaled(given, tap, cause, factor, 2);
+        both.predict = [&given, &tap, factor, first = first.predict](const Part& asked) {
+            return with_scale(first(asked), given, tap.name, factor, asked);
+        };
+        return both;
+    };
 }
 
 }  // namespace
+
+std::vector<double> truth_of(const TapValues& tap, const Part& part) {
+    std::vector<double> values;
+    const int64_t width = part.width(tap);
+    for (const int64_t row : part.rows) {
+        for (int64_t c = 0; c < width; ++c)
+            values.push_back(tap.truth[static_cast<size_t>(row * tap.columns() + part.column(c))]);
+    }
+    return values;
+}
 
 std::string number_text(double value) {
     char text[32];

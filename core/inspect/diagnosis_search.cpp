@@ -140,6 +140,8 @@ Findings search(const DiagnosisCase& given, const Hypotheses& hypotheses,
                      [](const Trial& a, const Trial& b) { return a.explained > b.explained; });
     findings.fitting = choose(given, findings);
     if (findings.fitting.empty()) findings.together = choose_together(given, findings);
+    if (findings.fitting.empty() && findings.together.empty() && findings.error.misfit() > 1)
+        findings.pair = best_pair(given, findings.part, findings.trials);
     return findings;
 }
 

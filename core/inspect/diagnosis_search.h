@@ -2,7 +2,7 @@
 // Tries a step's hypotheses and decides which of them may be named. Internal to diagnose().
 #pragma once
 
-#include "core/inspect/diagnosis_score.h"
+#include "core/inspect/diagnosis_pairs.h"
 
 namespace lockstep {
 
@@ -23,6 +23,8 @@ struct Findings {
     // Where none does: trials that each reproduce one output on its own, all of them together the
     // candidate.
     std::vector<size_t> together;
+    // Where that is empty, too: the two that explain most.
+    std::optional<Pair> pair;
 };
 
 // progress(fraction): false cancels; the findings are then incomplete.

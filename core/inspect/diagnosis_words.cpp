@@ -33,8 +33,10 @@ OrderedJson diagnosis_json(const Diagnosis& diagnosis) {
 std::string diagnosis_sentence(const Diagnosis& diagnosis) {
     if (diagnosis.causes.empty()) return "";
     const bool ambiguous = diagnosis.causes.front().confidence == "ambiguous";
+    const bool low = diagnosis.causes.front().confidence == "low";
     std::string text = diagnosis.causes.front().cause == "unknown" ? "Cause unknown: "
                        : ambiguous                                 ? "Cause, one of: "
+                       : low                                       ? "Cause, perhaps two faults: "
                                                                    : "Cause: ";
     for (size_t i = 0; i < diagnosis.causes.size(); ++i) {
         const Cause& cause = diagnosis.causes[i];

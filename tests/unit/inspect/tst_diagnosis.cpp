@@ -353,6 +353,53 @@ class TestDiagnosis : public QObject {
                  told(diagnosis).c_str());
     }
 
+    void two_faults_of_one_step_are_named_together_data() {
+        QTest::addColumn<QString>("first");
+        QTest::addColumn<QString>("second");
+        const std::pair<const char*, const char*> pairs[] = {
+            {"k_bias_dropped", "k_output_scaled"},
+            {"k_bias_dropped", "k_proj_transposed"},
+            {"q_bias_dropped", "input_norm_weight_ignored"},
+            {"o_proj_transposed", "attn_residual_doubled"},
+            {"attn_residual_missing", "attn_output_tail_columns_skipped"},
+            {"silu_missing", "mlp_tail_columns_skipped"},
+            {"mlp_residual_doubled", "down_output_scaled"},
+        };
+        for (const auto& [first, second] : pairs)
+            QTest::addRow("%s, %s", first, second) << first << second;
+    }
+    void two_faults_of_one_step_are_named_together() {
+        QFETCH(QString, first);
+        QFETCH(QString, second);
+        const Diagnosis diagnosis =
+            diagnosis_of(*plant_fault(*plant_fault(fused(), {first.toStdString(), 1}, qwen()),
+                                      {second.toStdString(), 1}, qwen()),
+                         22);
+        QCOMPARE(diagnosis.causes.size(), size_t{2});
+        QVERIFY2(names(diagnosis, first.toStdString()), told(diagnosis).c_str());
+        QVERIFY2(names(diagnosis, second.toStdString()), told(diagnosis).c_str());
+        double explained = 0;
+        for (const Cause& cause : diagnosis.causes) {
+            QCOMPARE(cause.confidence, std::string("low"));
+            explained += cause.explained;
+        }
+        QVERIFY2(explained > 0.99 && explained < 1.0001, told(diagnosis).c_str());
+        QVERIFY(diagnosis_sentence(diagnosis).starts_with("Cause, perhaps two faults: "));
+    }
+
+    // What two faults make of each other can't be had from what each makes alone.
+    void two_faults_that_act_on_each_other_are_unknown_with_the_nearest_told() {
+        const Diagnosis diagnosis =
+            diagnosis_of(*plant_fault(*plant_fault(fused(), {"k_bias_dropped", 1}, qwen()),
+                                      {"rope_interleaved", 1}, qwen()),
+                         22);
+        QCOMPARE(diagnosis.causes.size(), size_t{1});
+        QCOMPARE(diagnosis.causes[0].cause, std::string("unknown"));
+        QVERIFY2(diagnosis.causes[0].evidence.find("the nearest, ") != std::string::npos,
+                 told(diagnosis).c_str());
+        QVERIFY(!diagnosis.excluded.empty());
+    }
+
     // The case that this program was born from.
     void three_dropped_biases_are_three_causes() {
         const Diagnosis diagnosis = diagnosis_of(
