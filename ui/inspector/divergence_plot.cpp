@@ -3,6 +3,8 @@
 
 #include <QResizeEvent>
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include "ui/inspector/figures.h"
 #include "ui/theme/colors.h"
@@ -19,13 +21,10 @@ QPen curvePen(const QColor& color, qreal width, Qt::PenStyle style = Qt::SolidLi
 }  // namespace
 
 DivergencePlot::DivergencePlot(QWidget* parent)
-    : PlotWidget(parent), layers_(new QCPAxisTickerText), decades_(new DecadeTicker) {
+    : PlotWidget(parent), layers_(new QCPAxisTickerText), decades_(setDecades(yAxis)) {
     setObjectName(QStringLiteral("divergence_plot"));
     setAccessibleName(tr("Error by layer"));
     setSelectionRectMode(QCP::srmZoom);
-    yAxis->setScaleType(QCPAxis::stLogarithmic);
-    yAxis->setTicker(decades_);
-    yAxis->setSubTicks(false);
     xAxis->setTicker(layers_);
     xAxis->setSubTicks(false);
     makeItems();
@@ -33,7 +32,7 @@ DivergencePlot::DivergencePlot(QWidget* parent)
     putLegendAbove();
     connect(xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
             &DivergencePlot::layTicks);
-    setMinimumSize(unit() * 14, unit() * 9);
+    setMinimumWidth(unit() * 14);
     showCurves();
 }
 
@@ -58,7 +57,8 @@ void DivergencePlot::makeItems() {
     column_->bottomRight->setTypeY(QCPItemPosition::ptAxisRectRatio);
     first_line_ = new QCPItemStraightLine(this);
     first_label_ = new QCPItemText(this);
-    first_label_->position->setTypeY(QCPItemPosition::ptAxisRectRatio);
+    first_label_->position->setType(QCPItemPosition::ptAxisRectRatio);
+    first_label_->setPositionAlignment(Qt::AlignHCenter | Qt::AlignTop);
     first_label_->setPadding({unit() / 3, 0, unit() / 3, 0});
     first_label_->setLayer(QStringLiteral("overlay"));
     for (QCPAbstractItem* item :
@@ -186,10 +186,22 @@ void DivergencePlot::showFirst() {
     first_label_->setText(place == step
                               ? tr("first: %1").arg(place)
                               : tr("first: %1, %2 %3").arg(place, step, toText(point.tensor)));
-    // Where there is more room for it.
-    const bool right = x < double(data_.points.size()) / 2;
-    first_label_->setPositionAlignment((right ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignTop);
-    first_label_->position->setCoords(x, 0.02);
+}
+
+// On the side of its line where there is more room; where that is not enough, over the line.
+void DivergencePlot::place() {
+    if (!data_.first) return;
+    const QRect rect = axisRect()->rect();
+    const QMargins padding = first_label_->padding();
+    const int text = QFontMetrics(first_label_->font()).horizontalAdvance(first_label_->text()) +
+                     padding.left() + padding.right();
+    const double line = xAxis->coordToPixel(double(*data_.first)) - rect.left();
+    const bool right = line < rect.width() / 2.0;
+    const double wanted = right ? line : line - text;
+    const double left = std::clamp<double>(wanted, 0, std::max(0, rect.width() - text));
+    first_label_->position->setCoords((left + text / 2.0) / std::max(1, rect.width()), 0.02);
+    const bool in_sight = line >= 0 && line <= rect.width();
+    first_label_->setVisible(in_sight);
 }
 
 void DivergencePlot::showSelection() {
@@ -233,10 +245,27 @@ void DivergencePlot::layTicks() {
     dressPoints();
 }
 
+// The width that the legend has with that many items in a row.
+int DivergencePlot::legendWidth(const QVector<QCPAbstractLegendItem*>& items, int in_row) const {
+    std::vector<int> columns(size_t(in_row), 0);
+    for (int i = 0; i < items.size(); ++i) {
+        int& column = columns[size_t(i % in_row)];
+        column = std::max(column, items[i]->minimumOuterSizeHint().width());
+    }
+    const QMargins margins = legend->margins();
+    return std::accumulate(columns.begin(), columns.end(), margins.left() + margins.right()) +
+           legend->columnSpacing() * (in_row - 1);
+}
+
 void DivergencePlot::wrapLegend() {
-    const int items = legend->itemCount();
-    const int each = unit() * 7;
-    const int fit = std::clamp(width() / std::max(1, each), 2, std::max(2, items));
+    QVector<QCPAbstractLegendItem*> items;
+    for (int i = 0; i < legend->itemCount(); ++i)
+        if (legend->item(i)) items << legend->item(i);  // the last row may have empty cells
+    const int count = int(items.size());
+    int fit = std::max(1, count);
+    while (fit > 1 && legendWidth(items, fit) > width()) --fit;
+    const int rows = std::max(1, (count + fit - 1) / fit);
+    setMinimumHeight(unit() * 8 + (rows - 1) * unit() * 5 / 4);
     if (legend->wrap() == fit) return;
     legend->setWrap(fit);
     legend->setFillOrder(QCPLegend::foColumnsFirst, true);

@@ -46,6 +46,7 @@ class DivergencePlot : public PlotWidget {
 
   protected:
     void dress(const ThemeColors& colors) override;
+    void place() override;
     void keyPressEvent(QKeyEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;
@@ -64,6 +65,7 @@ class DivergencePlot : public PlotWidget {
     void showSelection();
     void layTicks();
     void dressPoints();
+    int legendWidth(const QVector<QCPAbstractLegendItem*>& items, int in_row) const;
     void wrapLegend();
     void zoom(double factor, double x, double y);
     void keepInside(QCPAxis* axis, const QCPRange& all) const;

@@ -38,7 +38,7 @@ int layersOf(const Comparison& comparison) {
 }  // namespace
 
 DrillDownView::DrillDownView(QWidget* parent)
-    : QWidget(parent),
+    : WrappingWidget(parent),
       heading_(headingLabel({}, 1.05)),
       taps_(new TapTableModel(this)),
       table_(makeFigureTable(tr("Tensors of the layer"), TapTableModel::verdict)),
@@ -53,7 +53,7 @@ DrillDownView::DrillDownView(QWidget* parent)
     splitter->setStretchFactor(1, 2);
     splitter->setSizes({1000, 2000});  // in this proportion, until somebody moves the handle
     splitter->setChildrenCollapsible(false);
-    table_->setMinimumHeight(unit * 4);  // the heading and two tensors
+    table_->setMinimumHeight(unit * 9 / 2);  // the heading and two tensors
     heading_->setTextFormat(Qt::PlainText);
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(unit / 2, unit / 4, unit / 2, unit / 4);

@@ -6,11 +6,11 @@
 
 #include <QFutureWatcher>
 #include <QTimer>
-#include <QWidget>
 
 #include "ui/inspector/inspection_run.h"
 #include "ui/inspector/plot_data.h"
 #include "ui/inspector/tap_detail.h"
+#include "ui/inspector/wrapping_widget.h"
 
 class QLabel;
 class QTableView;
@@ -20,7 +20,7 @@ namespace lockstep {
 class TapDetailView;
 class TapTableModel;
 
-class DrillDownView : public QWidget {
+class DrillDownView : public WrappingWidget {
     Q_OBJECT
   public:
     explicit DrillDownView(QWidget* parent = nullptr);

@@ -56,9 +56,7 @@ QString summary(const QString& name, const Spread& spread) {
 ErrorHistogramView::ErrorHistogramView(QWidget* parent) : PlotWidget(parent) {
     setObjectName(QStringLiteral("error_histogram"));
     setAccessibleName(tr("Spread of the errors against truth"));
-    xAxis->setScaleType(QCPAxis::stLogarithmic);
-    xAxis->setTicker(QSharedPointer<DecadeTicker>(new DecadeTicker));
-    xAxis->setSubTicks(false);
+    setDecades(xAxis);
     xAxis->setLabel(tr("|error against truth|"));
     yAxis->setLabel(tr("% of elements"));
     yAxis->setSubTicks(false);

@@ -19,14 +19,12 @@ namespace {
 constexpr int most_borders = 64;
 constexpr double widest_ratio = 1e6;  // of the colour scale: smaller errors are not told apart
 
-// One hue, light to dark or dark to light: told apart by luminance alone.
-QCPColorGradient gradientFor(bool dark) {
+QCPColorGradient gradientOf(const ThemeColors& colors) {
     QCPColorGradient gradient;
     gradient.clearColorStops();
-    const auto stops = dark ? std::array{"#2b2016", "#7a3b0c", "#d96a16", "#ffa552", "#fff0d8"}
-                            : std::array{"#fdeedb", "#f9c28a", "#e8833a", "#b04a08", "#4f1d00"};
+    const auto& stops = colors.error_scale;
     for (size_t i = 0; i < stops.size(); ++i)
-        gradient.setColorStopAt(double(i) / double(stops.size() - 1), QColor(stops[i]));
+        gradient.setColorStopAt(double(i) / double(stops.size() - 1), stops[i]);
     gradient.setNanHandling(QCPColorGradient::nhTransparent);
     return gradient;
 }
@@ -35,7 +33,7 @@ QCPColorGradient gradientFor(bool dark) {
 class WholeTicker : public QCPAxisTicker {
   protected:
     double getTickStep(const QCPRange& range) override {
-        return std::max(1.0, QCPAxisTicker::getTickStep(range));
+        return std::ceil(QCPAxisTicker::getTickStep(range));
     }
 };
 
@@ -56,8 +54,7 @@ HeatmapView::HeatmapView(QWidget* parent)
     colors_->setType(QCPAxis::atRight);
     colors_->setBarWidth(unit() * 2 / 3);
     colors_->setDataScaleType(QCPAxis::stLogarithmic);
-    colors_->axis()->setTicker(QSharedPointer<DecadeTicker>(new DecadeTicker));
-    colors_->axis()->setSubTicks(false);
+    setDecades(colors_->axis());
     colors_->axis()->setSelectableParts(QCPAxis::spNone);
     map_->setColorScale(colors_);
     auto* margins = new QCPMarginGroup(this);
@@ -69,8 +66,10 @@ HeatmapView::HeatmapView(QWidget* parent)
     for (QCPAxis* axis : {xAxis, yAxis}) {
         axis->setSubTicks(false);
         axis->grid()->setVisible(false);
-        axis->setTicker(QSharedPointer<WholeTicker>(new WholeTicker));
     }
+    tokens_.reset(new WholeTicker);
+    yAxis->setTicker(tokens_);
+    xAxis->setTicker(QSharedPointer<WholeTicker>(new WholeTicker));
     xAxis2->setTicker(heads_);
     xAxis2->setTickLength(0);
     connect(xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), xAxis2,
@@ -95,6 +94,15 @@ void HeatmapView::setDetail(std::shared_ptr<const TapDetail> detail, bool of_flo
     }
     setReadout(marked_.x() < 0 ? tr("Empty cells equal truth to the last bit.")
                                : cellText(marked_));
+    replot(QCustomPlot::rpQueuedReplot);
+}
+
+// As many tokens have a number as there is room for.
+void HeatmapView::place() {
+    const int label = QFontMetrics(yAxis->tickLabelFont()).height() * 3 / 2;
+    const int fit = std::clamp(axisRect()->height() / label, 1, 5);
+    if (fit == tokens_->tickCount()) return;
+    tokens_->setTickCount(fit);
     replot(QCustomPlot::rpQueuedReplot);
 }
 
@@ -328,7 +336,7 @@ void HeatmapView::keyPressEvent(QKeyEvent* event) {
 }
 
 void HeatmapView::dress(const ThemeColors& colors) {
-    map_->setGradient(gradientFor(isDark(palette())));
+    map_->setGradient(gradientOf(colors));
     QCPAxis* scale = colors_->axis();
     scale->setTickLabelColor(colors.muted);
     scale->setTickLabelFont(xAxis->tickLabelFont());

@@ -30,6 +30,7 @@ class HeatmapView : public PlotWidget {
 
   protected:
     void dress(const ThemeColors& colors) override;
+    void place() override;
     void keyPressEvent(QKeyEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;
@@ -59,6 +60,7 @@ class HeatmapView : public PlotWidget {
     QCPColorScale* colors_;
     QCPItemRect* ring_;
     QVector<QCPItemStraightLine*> borders_;
+    QSharedPointer<QCPAxisTicker> tokens_;
     QSharedPointer<QCPAxisTickerText> heads_;
 };
 

@@ -18,6 +18,7 @@
 #include "ui/inspector/run_history_view.h"
 #include "ui/inspector/segments.h"
 #include "ui/inspector/welcome_page.h"
+#include "ui/inspector/wrapping_widget.h"
 
 namespace lockstep {
 namespace {
@@ -74,7 +75,7 @@ void InspectorPanel::layOut() {
     pages_ = new PageStack;
     for (QWidget* page : std::initializer_list<QWidget*>{drill_down_, diagnosis_, history_})
         pages_->addWidget(page);
-    auto* below = new QWidget;
+    auto* below = new WrappingWidget;
     auto* below_column = new QVBoxLayout(below);
     below_column->setContentsMargins(0, unit / 3, 0, 0);
     below_column->setSpacing(unit / 4);

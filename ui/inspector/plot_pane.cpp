@@ -42,7 +42,7 @@ QString passText(const Comparison& comparison, size_t index) {
 }  // namespace
 
 PlotPane::PlotPane(QWidget* parent)
-    : QWidget(parent),
+    : WrappingWidget(parent),
       stack_(new QStackedWidget),
       plot_(new DivergencePlot),
       view_(makeFigureTable(tr("Errors by layer, as a table"), LayerTableModel::verdict)),

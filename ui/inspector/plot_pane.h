@@ -2,9 +2,8 @@
 // The plot over layers with what chooses what it shows, and the same figures as a table.
 #pragma once
 
-#include <QWidget>
-
 #include "ui/inspector/plot_data.h"
+#include "ui/inspector/wrapping_widget.h"
 
 class QCheckBox;
 class QComboBox;
@@ -19,7 +18,7 @@ namespace lockstep {
 class DivergencePlot;
 class LayerTableModel;
 
-class PlotPane : public QWidget {
+class PlotPane : public WrappingWidget {
     Q_OBJECT
   public:
     explicit PlotPane(QWidget* parent = nullptr);

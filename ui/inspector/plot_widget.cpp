@@ -4,6 +4,7 @@
 #include <QAccessibleWidget>
 #include <QEvent>
 #include <QPainter>
+#include <algorithm>
 #include <cmath>
 
 #include "ui/theme/colors.h"
@@ -48,6 +49,38 @@ PlotWidget::PlotWidget(QWidget* parent) : QCustomPlot(parent) {
     setMouseTracking(true);
     for (QCPAxis* axis : {xAxis, yAxis, xAxis2, yAxis2}) axis->setSelectableParts(QCPAxis::spNone);
     legend->setSelectableParts(QCPLegend::spNone);
+    connect(this, &QCustomPlot::afterLayout, this, [this] {
+        fitDecades();
+        place();
+    });
+}
+
+QSharedPointer<DecadeTicker> PlotWidget::setDecades(QCPAxis* axis) {
+    QSharedPointer<DecadeTicker> ticker(new DecadeTicker);
+    axis->setScaleType(QCPAxis::stLogarithmic);
+    axis->setTicker(ticker);
+    axis->setSubTicks(false);
+    decade_axes_.append({axis, ticker});
+    return ticker;
+}
+
+double PlotWidget::labelDecades(const QCPAxis& axis) const {
+    const bool lies = axis.orientation() == Qt::Horizontal;
+    const QCPAxisRect* rect = axis.axisRect();
+    const int length = lies ? rect->width() : rect->height();
+    const QFontMetrics metrics(axis.tickLabelFont());
+    const double label =
+        lies ? metrics.horizontalAdvance(QStringLiteral("10⁻¹²")) * 1.3 : metrics.height() * 1.05;
+    const double decades = std::log10(axis.range().upper / axis.range().lower);
+    return length > 0 && std::isfinite(decades) ? label / length * decades : 0;
+}
+
+// The ticks of this layout are made already: where they do not fit, there is another one.
+void PlotWidget::fitDecades() {
+    bool again = false;
+    for (const DecadeAxis& each : std::as_const(decade_axes_))
+        if (each.axis && each.ticker->setLabelSize(labelDecades(*each.axis))) again = true;
+    if (again) replot(QCustomPlot::rpQueuedReplot);
 }
 
 void PlotWidget::putLegendAbove() {
@@ -93,7 +126,7 @@ void PlotWidget::dressAll() {
     legend->setTextColor(palette().color(QPalette::Text));
     legend->setBrush(Qt::NoBrush);
     for (int i = 0; i < legend->itemCount(); ++i)
-        legend->item(i)->setMargins({0, unit() / 8, 0, unit() / 8});
+        if (legend->item(i)) legend->item(i)->setMargins({0, unit() / 8, 0, unit() / 8});
     selectionRect()->setPen(QPen(colors.accent));
     QColor veil = colors.accent;
     veil.setAlphaF(0.15F);
@@ -139,10 +172,31 @@ void DecadeTicker::setDecades(double from, double to) {
     to_ = to;
 }
 
+bool DecadeTicker::setLabelSize(double decades) {
+    const auto strides = {1, 2, 3, 5, 10, 20, 50, 100};
+    const int stride = *std::find_if(strides.begin(), strides.end() - 1,
+                                     [&](int each) { return each >= decades; });
+    // What stands close to a place of ours goes by the size itself: small changes of it are none.
+    const bool other = stride != stride_ || std::abs(decades - label_size_) > 0.1 * decades;
+    if (!other) return false;
+    stride_ = stride;
+    label_size_ = decades;
+    return true;
+}
+
+bool DecadeTicker::hasRoom(double tick) const {
+    if (from_ != 0 && (tick <= from_ * 0.99 || tick >= to_ * 1.01)) return false;
+    const double exponent = std::log10(tick);
+    if (stride_ > 1 && std::abs(std::remainder(exponent, stride_)) > 1e-6) return false;
+    return std::none_of(places_.begin(), places_.end(), [&](const Place& place) {
+        return std::abs(exponent - std::log10(place.coordinate)) < label_size_;
+    });
+}
+
 QVector<double> DecadeTicker::createTickVector(double step, const QCPRange& range) {
     QVector<double> ticks;
     for (const double tick : QCPAxisTickerLog::createTickVector(step, range))
-        if (from_ == 0 || (tick > from_ * 0.99 && tick < to_ * 1.01)) ticks << tick;
+        if (hasRoom(tick)) ticks << tick;
     for (const Place& place : places_) ticks << place.coordinate;
     std::sort(ticks.begin(), ticks.end());
     return ticks;

@@ -22,6 +22,8 @@ namespace lockstep {
 
 struct ThemeColors;
 
+class DecadeTicker;
+
 class PlotWidget : public QCustomPlot {
     Q_OBJECT
   public:
@@ -41,6 +43,10 @@ class PlotWidget : public QCustomPlot {
     void dressAll();
     // A legend in a row of its own above the axes.
     void putLegendAbove();
+    // A log axis gets as many decades as there is room for their names.
+    QSharedPointer<DecadeTicker> setDecades(QCPAxis* axis);
+    // Called once the axes have their place, before anything is drawn.
+    virtual void place() {}
     int unit() const { return fontMetrics().height(); }
 
     void changeEvent(QEvent* event) override;
@@ -50,8 +56,17 @@ class PlotWidget : public QCustomPlot {
     void focusOutEvent(QFocusEvent* event) override;
 
   private:
+    struct DecadeAxis {
+        QPointer<QCPAxis> axis;
+        QSharedPointer<DecadeTicker> ticker;
+    };
+
     void dressAxis(QCPAxis* axis, const ThemeColors& colors) const;
+    void fitDecades();
+    double labelDecades(const QCPAxis& axis) const;
+
     QString readout_;
+    QVector<DecadeAxis> decade_axes_;
 };
 
 // A log axis' decades as 10ⁿ, and names for coordinates of its own (0, not finite).
@@ -64,15 +79,20 @@ class DecadeTicker : public QCPAxisTickerLog {
     // Decades outside [from, to] have no tick.
     void setDecades(double from, double to);
     void setPlaces(QVector<Place> places) { places_ = std::move(places); }
+    // How many decades a label takes, as the axis is; true if that changes which have one.
+    bool setLabelSize(double decades);
 
   protected:
     QVector<double> createTickVector(double step, const QCPRange& range) override;
+    bool hasRoom(double tick) const;
     QVector<double> createSubTickVector(int count, const QVector<double>& ticks) override;
     QString getTickLabel(double tick, const QLocale& locale, QChar format, int precision) override;
 
   private:
     QVector<Place> places_;
     double from_ = 0, to_ = 0;  // 0: everywhere
+    double label_size_ = 0;     // decades
+    int stride_ = 1;            // each second, fifth, ... decade
 };
 
 }  // namespace lockstep

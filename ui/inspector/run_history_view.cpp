@@ -27,7 +27,7 @@ QString runTitle(const InspectionRun& run) {
 }  // namespace
 
 RunHistoryView::RunHistoryView(QWidget* parent)
-    : QWidget(parent),
+    : WrappingWidget(parent),
       runs_(new RunHistoryModel(this)),
       figures_(new BesideTableModel(this)),
       table_(makeFigureTable(tr("Runs"), RunHistoryModel::verdict)),
@@ -50,7 +50,7 @@ RunHistoryView::RunHistoryView(QWidget* parent)
     row->addWidget(hint_, 1);
     row->addStretch();
     row->addWidget(open_, 0, Qt::AlignTop);
-    auto* top = new QWidget;
+    auto* top = new WrappingWidget;
     auto* top_column = new QVBoxLayout(top);
     top_column->setContentsMargins(0, 0, 0, 0);
     top_column->addWidget(table_, 1);
@@ -83,7 +83,7 @@ QWidget* RunHistoryView::makeBeside() {
     as_ = new Segments(tr("How the two runs are shown"));
     as_->add(tr("Plots"));
     as_->add(tr("Table"));
-    plots_ = new QWidget;
+    plots_ = new WrappingWidget;
     auto* plots = new QBoxLayout(QBoxLayout::TopToBottom, plots_);
     plots->setContentsMargins(0, 0, 0, 0);
     for (const auto& [title, plot] : {std::pair{before_title_, before_}, {after_title_, after_}}) {
@@ -94,15 +94,13 @@ QWidget* RunHistoryView::makeBeside() {
         one->addWidget(plot, 1);
         plots->addLayout(one, 1);
     }
-    for (DivergencePlot* plot : {before_, after_})
-        plot->setMinimumHeight(fontMetrics().height() * 8);
     before_->setAccessibleName(tr("Error by layer, the earlier run"));
     after_->setAccessibleName(tr("Error by layer, the later run"));
     beside_stack_ = new QStackedWidget;
     beside_stack_->addWidget(plots_);
     beside_stack_->addWidget(figure_table_);
     connect(as_, &Segments::currentChanged, beside_stack_, &QStackedWidget::setCurrentIndex);
-    auto* page = new QWidget;
+    auto* page = new WrappingWidget;
     auto* column = new QVBoxLayout(page);
     column->setContentsMargins(0, 0, 0, 0);
     column->addWidget(as_);
@@ -144,7 +142,7 @@ void RunHistoryView::showBeside() {
 }
 
 void RunHistoryView::resizeEvent(QResizeEvent* event) {
-    QWidget::resizeEvent(event);
+    WrappingWidget::resizeEvent(event);
     const bool wide = width() > fontMetrics().height() * 44;
     static_cast<QBoxLayout*>(plots_->layout())
         ->setDirection(wide ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom);

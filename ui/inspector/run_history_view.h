@@ -3,10 +3,9 @@
 // each other: before and after an edit of the kernel.
 #pragma once
 
-#include <QWidget>
-
 #include "ui/inspector/plot_data.h"
 #include "ui/inspector/run_history_model.h"
+#include "ui/inspector/wrapping_widget.h"
 
 class QLabel;
 class QPushButton;
@@ -19,7 +18,7 @@ class BesideTableModel;
 class DivergencePlot;
 class Segments;
 
-class RunHistoryView : public QWidget {
+class RunHistoryView : public WrappingWidget {
     Q_OBJECT
   public:
     explicit RunHistoryView(QWidget* parent = nullptr);

@@ -23,7 +23,7 @@
 namespace lockstep {
 
 TapDetailView::TapDetailView(QWidget* parent)
-    : QWidget(parent),
+    : WrappingWidget(parent),
       views_(new Segments(tr("How the tensor is shown"))),
       whose_(new QComboBox),
       stack_(new QStackedWidget),

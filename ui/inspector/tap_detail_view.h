@@ -4,10 +4,10 @@
 // A worst element that is chosen is shown on the heatmap.
 #pragma once
 
-#include <QWidget>
 #include <memory>
 
 #include "ui/inspector/tap_detail.h"
+#include "ui/inspector/wrapping_widget.h"
 
 class QComboBox;
 class QLabel;
@@ -24,7 +24,7 @@ class HistogramModel;
 class Segments;
 class WorstElementsModel;
 
-class TapDetailView : public QWidget {
+class TapDetailView : public WrappingWidget {
     Q_OBJECT
   public:
     enum View { heatmap_view, histogram_view, worst_view };

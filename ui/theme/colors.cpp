@@ -26,7 +26,9 @@ ThemeColors makeLightColors() {
     c.drift = QColor("#0072b2");
     c.local = QColor("#cc5500");
     c.noise_floor = QColor("#6b7280");
-    c.overlay = QColor("#a03c82");
+    c.overlay = QColor("#12121c");
+    c.error_scale = {QColor("#fdeedb"), QColor("#f9c28a"), QColor("#e8833a"), QColor("#b04a08"),
+                     QColor("#4f1d00")};
     return c;
 }
 
@@ -49,7 +51,9 @@ ThemeColors makeDarkColors() {
     c.drift = QColor("#56b4e9");
     c.local = QColor("#ff9a3d");
     c.noise_floor = QColor("#9aa3ae");
-    c.overlay = QColor("#e39cc8");
+    c.overlay = QColor("#f4f5f7");
+    c.error_scale = {QColor("#2b2016"), QColor("#7a3b0c"), QColor("#d96a16"), QColor("#ffa552"),
+                     QColor("#fff0d8")};
     return c;
 }
 

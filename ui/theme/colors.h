@@ -5,6 +5,7 @@
 
 #include <QColor>
 #include <QPalette>
+#include <array>
 
 namespace lockstep {
 
@@ -20,9 +21,11 @@ struct ThemeColors {
     QColor code;                                  // behind code
     QColor success, warning, error;               // as text on window and base
     QColor warning_background, error_background;  // behind `text` and warning or error
-    // Curves; at least 3 : 1 on base, and told apart by colour-blind people (of hues that Okabe and
-    // Ito chose, each also with a shape of its own).
+    // Curves; at least 3 : 1 on base, and told apart by colour-blind people of each kind (hues near
+    // those that Okabe and Ito chose, each also with a shape of its own). Tests measure it.
     QColor drift, local, noise_floor, overlay;
+    // A heatmap's errors, small to large: one hue, told apart by lightness alone.
+    std::array<QColor, 5> error_scale;
 };
 
 QPalette lightPalette();

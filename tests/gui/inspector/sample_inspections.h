@@ -2,12 +2,13 @@
 // Inspections of a tiny model: real ones, not values that somebody made up.
 #pragma once
 
+#include <QTemporaryDir>
 #include <QTest>
-#include <map>
 #include <memory>
 
 #include "core/inspect/candidate.h"
 #include "core/inspect/inspection.h"
+#include "core/model/model_loader.h"
 #include "tests/support/tiny_model.h"
 #include "ui/inspector/inspection_run.h"
 
@@ -23,6 +24,15 @@ inline std::shared_ptr<const Model> tinyModel() {
         return make_tiny_model(wanted, DType::bf16);
     }();
     return model;
+}
+
+// One that can be asked in words; null where it could not be written.
+inline std::shared_ptr<const Model> tinyModelWithTokenizer() {
+    static const QTemporaryDir folder;
+    const std::filesystem::path path = folder.filePath(QStringLiteral("tiny")).toStdString();
+    if (!write_tiny_model(byte_recipe(), path)) return nullptr;
+    const auto loaded = load_model(path, {});
+    return loaded ? *loaded : nullptr;
 }
 
 inline std::vector<int32_t> someTokens(int count) {

@@ -12,6 +12,7 @@
 #include "ui/inspector/divergence_plot.h"
 #include "ui/inspector/drill_down_view.h"
 #include "ui/inspector/inspection_thread.h"
+#include "ui/inspector/inspector_dock.h"
 #include "ui/inspector/inspector_panel.h"
 #include "ui/inspector/plot_pane.h"
 #include "ui/inspector/result_line.h"
@@ -33,9 +34,9 @@ class Studio {
     Studio(const QString& folder, ThemeChoice theme, std::shared_ptr<const Model> model)
         : folder_(folder), theme_(themeChoiceName(theme)), model_(std::move(model)) {
         QDir().mkpath(folder);
-        panel_ = std::make_unique<InspectorPanel>(&thread_);
-        panel_->resize(520, 820);
-        panel_->show();
+        panel_ = dock_.panel();
+        resize(520, 820);
+        dock_.show();
     }
 
     void shootAll();
@@ -44,7 +45,11 @@ class Studio {
     void shoot(const char* name) {
         QTest::qWait(150);
         const QString file = folder_.filePath(theme_ + QLatin1Char('-') + name + ".png");
-        if (!panel_->grab().save(file)) qWarning("cannot write %s", qPrintable(file));
+        if (!dock_.widget()->grab().save(file)) qWarning("cannot write %s", qPrintable(file));
+    }
+    void resize(int width, int height) {  // of the panel, at 96 dots an inch
+        const int title = dock_.titleBarWidget()->sizeHint().height();
+        dock_.resize(width, height + title);
     }
     void wait() {
         (void)QTest::qWaitFor([&] { return !panel_->bar()->isRunning(); }, run_ms);
@@ -61,7 +66,8 @@ class Studio {
     QString theme_;
     std::shared_ptr<const Model> model_;
     InspectionThread thread_;
-    std::unique_ptr<InspectorPanel> panel_;
+    InspectorDock dock_{&thread_};  // which scrolls where it is lower than the panel
+    InspectorPanel* panel_;
 };
 
 void Studio::shootAll() {
@@ -105,11 +111,11 @@ void Studio::shootAll() {
     panel_->plot()->setChoice(choice);
     shoot("inspector-steps");
     panel_->plot()->setChoice({});
-    panel_->resize(370, 700);
+    resize(370, 700);
     shoot("inspector-narrow");
-    panel_->resize(1300, 760);
+    resize(1300, 760);
     shoot("inspector-wide");
-    panel_->resize(520, 820);
+    resize(520, 820);
     panel_->bar()->removeFault();
     panel_->bar()->setCandidate(QStringLiteral("reference"));
     run();
@@ -118,9 +124,9 @@ void Studio::shootAll() {
 
 std::shared_ptr<const Model> modelToShow() {
     const auto file = default_model();
-    if (file.empty()) return tinyModel();
+    if (file.empty()) return tinyModelWithTokenizer();
     const auto loaded = load_model(file, {});
-    return loaded ? *loaded : tinyModel();
+    return loaded ? *loaded : tinyModelWithTokenizer();
 }
 
 }  // namespace
