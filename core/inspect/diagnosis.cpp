@@ -131,7 +131,7 @@ void name_fitting(const DiagnosisCase& given, const Findings& findings, Diagnosi
         if (cause.cause.empty()) {
             cause.cause = "unknown";
             cause.confidence = several ? ambiguous : none;
-            cause.evidence = "not a fault of the catalogue, but reproduced: " + cause.what;
+            cause.evidence = "not a fault of the catalogue, but " + cause.evidence;
         }
         result.causes.push_back(std::move(cause));
     }

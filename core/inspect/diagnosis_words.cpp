@@ -42,7 +42,11 @@ std::string diagnosis_sentence(const Diagnosis& diagnosis) {
         const Cause& cause = diagnosis.causes[i];
         if (i > 0) text += ambiguous ? "; or " : "; and ";
         text += cause.what;
-        if (cause.cause != "unknown") text += " (explains " + share_text(cause.explained) + ")";
+        if (cause.cause != "unknown") {
+            text += " (explains " + share_text(cause.explained) + ")";
+        } else if (!cause.evidence.empty() && cause.evidence != cause.what) {
+            text += "; " + cause.evidence;
+        }
     }
     text += ".";
     if (ambiguous && !diagnosis.would_separate.empty())

@@ -12,7 +12,8 @@ namespace lockstep {
 // [{cause, parameters, explained, next_best, confidence, what, evidence}]
 OrderedJson diagnosis_json(const Diagnosis& diagnosis);
 
-// "Cause: k's bias is dropped (explains 99.99%)." "Cause unknown: ..."
+// "Cause: k's bias is dropped (explains 99.99%)." "Cause unknown: ..." with how the
+// error looks and the nearest fault.
 std::string diagnosis_sentence(const Diagnosis& diagnosis);
 
 // "99.99%"; never 100% where anything is left.

@@ -20,8 +20,9 @@ constexpr int64_t gpu_truth_step_flops = 400'000'000'000;
 constexpr int64_t gpu_step_flops_budget = 4'000'000'000'000;
 constexpr int64_t gpu_largest_batch = 2048;
 
-// Fresh pages are backed when they are first written. A product's first panel writes to every row,
-// and all rows' logits are tens of megabytes: backed within it, they would keep a waiting stop.
+// Fresh pages are zeroed by the kernel when they are first written: 60 MB, 300 rows of SmolLM2's
+// logits, in 15 ms, and in up to 300 where the machine itself gets them afresh. A product's first
+// panel writes to every row: backed within it, they would keep a waiting stop.
 void touch_pages(const Buffer& buffer, const std::atomic<bool>* stop) {
     constexpr size_t look_at_stop_every = 2 << 20;
     auto* const bytes = static_cast<char*>(buffer.data());

@@ -25,6 +25,15 @@ double cpu_ms(clockid_t clock) {
     return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
 
+// The width of a 7B model: its logits are the longest of truth's steps by far.
+std::shared_ptr<const Model> wide_model() {
+    TinyRecipe recipe = byte_recipe();
+    recipe.config.hidden_size = 3584;
+    recipe.config.vocab_size = 16384;
+    recipe.config.num_hidden_layers = 1;
+    return make_tiny_model(recipe, DType::bf16);
+}
+
 std::shared_ptr<const Model> model_with_many_tokens() {
     TinyRecipe recipe = byte_recipe();
     recipe.config.vocab_size = vocab_size;
@@ -93,6 +102,43 @@ class TestCancel : public QObject {
             worst = std::max(worst, late);
         }
         qInfo("at most %.1f ms of %.0f", worst, whole);
+    }
+
+    // Told to in the midst of that step, which takes seconds.
+    void truth_s_logits_end_soon_in_a_wide_model() {
+        CompareRequest request;
+        request.model = wide_model();
+        QVERIFY(request.model);
+        request.threads = 1;
+        request.prompts.emplace_back(200, 7);
+        request.candidate = *find_kernel_path(DeviceKind::cpu, "fused");
+        request.reference = request.floor = *find_kernel_path(DeviceKind::cpu, "reference");
+        request.truth = *find_kernel_path(DeviceKind::cpu, "truth");
+        double late = HUGE_VAL;
+        for (int tries = 0; tries < 4 && late >= most_ms; ++tries) {
+            std::atomic<bool> begun = false, cancel = false;
+            std::atomic<double> told = 0;
+            CompareRequest watched = request;
+            watched.cancel = &cancel;
+            watched.truth.logits = [&](const LogitsArgs& args, Stream& stream) {
+                begun = true;
+                return request.truth.logits(args, stream);
+            };
+            clockid_t clock{};
+            pthread_getcpuclockid(pthread_self(), &clock);
+            std::thread teller([&] {
+                while (!begun) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                told = cpu_ms(clock);
+                cancel = true;
+            });
+            const auto found = compare_paths(watched);
+            late = std::min(late, cpu_ms(CLOCK_THREAD_CPUTIME_ID) - told);
+            teller.join();
+            QVERIFY(!found && found.error().kind == ErrorKind::cancelled);
+        }
+        QVERIFY2(late < most_ms, qPrintable(QString("%1 ms after it was told to").arg(late)));
+        qInfo("%.1f ms", late);
     }
 };
 
