@@ -2,22 +2,37 @@
 #include "kernels/gpu_info.h"
 
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 
 #include <map>
 #include <mutex>
 
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_status.h"
+#include "kernels/gpu_problem.h"
 #include "kernels/kernel_path.h"
 
 namespace lockstep {
+namespace {
+
+DriverState driver_state(cudaError_t error) {
+    DriverState state;
+    state.error = cudaGetErrorString(error);
+    // It stays loaded: the runtime looks for it just so.
+    state.library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != nullptr;
+    // They say 0 where they cannot say more.
+    (void)cudaDriverGetVersion(&state.driver_version);
+    (void)cudaRuntimeGetVersion(&state.runtime_version);
+    return state;
+}
+
+}  // namespace
 
 Result<std::vector<GpuInfo>> find_gpus() {
     int count = 0;
     if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
         (void)cudaGetLastError();
-        return fail(ErrorKind::unsupported,
-                    std::string("no usable NVIDIA GPU: ") + cudaGetErrorString(error));
+        return fail(ErrorKind::unsupported, gpu_problem(driver_state(error)));
     }
     std::vector<GpuInfo> gpus;
     for (int device = 0; device < count; ++device) {
