@@ -24,13 +24,18 @@ std::vector<double> log_softmax(std::span<const float> logits) {
     return result;
 }
 
+// The largest first, of equal ones the one with the lowest id. NaN is no choice before any number.
 std::vector<size_t> five_best(std::span<const float> logits) {
+    const auto before = [&](size_t a, size_t b) {
+        if (std::isnan(logits[a]) || std::isnan(logits[b]))
+            return std::isnan(logits[a]) == std::isnan(logits[b]) ? a < b : std::isnan(logits[b]);
+        return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+    };
     std::vector<size_t> order(logits.size());
     std::iota(order.begin(), order.end(), size_t{0});
     const size_t count = std::min<size_t>(5, order.size());
-    std::partial_sort(
-        order.begin(), order.begin() + static_cast<int64_t>(count), order.end(),
-        [&](size_t a, size_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+    std::partial_sort(order.begin(), order.begin() + static_cast<int64_t>(count), order.end(),
+                      before);
     order.resize(count);
     return order;
 }
@@ -43,7 +48,7 @@ LogitsComparison compare_logits(const Tensor& candidate, const Tensor& reference
     const int64_t rows = reference.shape[0];
     const auto vocab_size = static_cast<size_t>(reference.shape[1]);
     const ErrorFigures figures = compare_tensors(candidate, reference, stop);
-    result.max_error = figures.max_abs;
+    result.max_error = figures.non_finite ? INFINITY : figures.max_abs;
     result.allclose_1e3 = figures.within_1e3 >= 1 && !figures.non_finite;
     double kl = 0, top1 = 0, top5 = 0;
     for (int64_t row = 0; row < rows; ++row) {
@@ -61,7 +66,7 @@ LogitsComparison compare_logits(const Tensor& candidate, const Tensor& reference
                 std::count(best_q.begin(), best_q.end(), id) / static_cast<double>(best_p.size());
     }
     const auto count = static_cast<double>(rows);
-    result.kl = kl / count;
+    result.kl = std::isnan(kl) ? INFINITY : kl / count;
     result.top1_agree = top1 / count;
     result.top5_overlap = top5 / count;
     return result;

@@ -9,11 +9,12 @@
 namespace lockstep {
 
 struct LogitsComparison {
+    // Infinite where a logit is finite in only one of the two.
     double max_error = 0;
-    double kl = 0;          // KL(reference || candidate), nats, mean over rows
-    double top1_agree = 1;  // share of rows
-    double top5_overlap = 1;
-    bool allclose_1e3 = true;
+    double kl = 0;            // KL(reference || candidate), nats, mean over rows; infinite likewise
+    double top1_agree = 1;    // share of rows whose largest logit is the same token's
+    double top5_overlap = 1;  // of the reference's five largest, the share among the candidate's
+    bool allclose_1e3 = true;  // every |a - b| <= 1e-3 + 1e-3 |b|
 };
 
 // Both contiguous f32 [rows, V].

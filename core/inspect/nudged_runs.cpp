@@ -105,20 +105,6 @@ Status nudge(LogitsArgs& args, Nudge& by, double rounding) {
     return by.weight(args.norm, rounding + sum_error(args.hidden.shape[1]));
 }
 
-}  // namespace
-
-Result<SampleStep> run_nudged(const KernelPath& truth, const StepArgs& exact, DType model_dtype,
-                              uint64_t seed, Stream& stream) {
-    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(truth, exact, model_dtype, stop_of(stream)));
-    const double rounding = model_dtype == DType::f32 ? 0 : unit_roundoff(model_dtype);
-    Nudge by(run.buffers, seed, stream);
-    LOCKSTEP_TRY(std::visit([&](auto& args) { return nudge(args, by, rounding); }, run.args));
-    LOCKSTEP_TRY(run_step_from_host(truth, run.args, OnHost::activations, stream));
-    return run;
-}
-
-namespace {
-
 // The outputs of a run to where those of the call lie, each element moved by a random share.
 Status store_moved(const StepArgs& run, const StepArgs& call, double share, Random& random,
                    Stream& stream) {
@@ -144,6 +130,16 @@ Status store_moved(const StepArgs& run, const StepArgs& call, double share, Rand
 }
 
 }  // namespace
+
+Result<SampleStep> run_nudged(const KernelPath& truth, const StepArgs& exact, DType model_dtype,
+                              uint64_t seed, Stream& stream) {
+    LOCKSTEP_ASSIGN(SampleStep run, inputs_for(truth, exact, model_dtype, stop_of(stream)));
+    const double rounding = model_dtype == DType::f32 ? 0 : unit_roundoff(model_dtype);
+    Nudge by(run.buffers, seed, stream);
+    LOCKSTEP_TRY(std::visit([&](auto& args) { return nudge(args, by, rounding); }, run.args));
+    LOCKSTEP_TRY(run_step_from_host(truth, run.args, OnHost::activations, stream));
+    return run;
+}
 
 KernelPath rounding_path(const KernelPath& truth, DType model_dtype, uint64_t seed) {
     const auto exact = std::make_shared<const KernelPath>(truth);

@@ -8,19 +8,29 @@
 namespace lockstep {
 namespace {
 
+// Figures of the finite elements alone would say that all is well: null where one is not finite.
+OrderedJson number_json(const ErrorFigures& figures, double value) {
+    return figures.non_finite ? OrderedJson() : OrderedJson(value);
+}
+
+OrderedJson max_and_rms(const ErrorFigures& figures) {
+    return {{"max", number_json(figures, figures.max_abs)},
+            {"rms", number_json(figures, figures.rms)}};
+}
+
 OrderedJson tap_json(const TapComparison& tap) {
     const ErrorFigures& local = tap.local;
     return {
         {"tensor", tap.tensor},
-        {"drift", {{"max", tap.drift.max_abs}, {"rms", tap.drift.rms}}},
+        {"drift", max_and_rms(tap.drift)},
         {"local",
-         {{"max", local.max_abs},
-          {"rms", local.rms},
-          {"max_rel", local.max_rel},
-          {"cosine", local.cosine},
+         {{"max", number_json(local, local.max_abs)},
+          {"rms", number_json(local, local.rms)},
+          {"max_rel", number_json(local, local.max_rel)},
+          {"cosine", number_json(local, local.cosine)},
           {"within_1e3", local.within_1e3},
-          {"ulp", local.max_ulp}}},
-        {"noise_floor", {{"max", tap.noise_floor.max_abs}, {"rms", tap.noise_floor.rms}}},
+          {"ulp", number_json(local, local.max_ulp)}}},
+        {"noise_floor", max_and_rms(tap.noise_floor)},
         {"diverged", tap.verdict.diverged},
     };
 }
@@ -96,9 +106,10 @@ std::string computed_inputs_text(const Comparison& comparison, const Divergence&
 
 OrderedJson input_json(const Comparison& comparison) {
     if (!comparison.first) return nullptr;
+    const ErrorFigures& drift = comparison.input_drift;
     return {{"state", input_state_name(comparison.input)},
-            {"max", comparison.input_drift.max_abs},
-            {"rms", comparison.input_drift.rms}};
+            {"max", number_json(drift, drift.max_abs)},
+            {"rms", number_json(drift, drift.rms)}};
 }
 
 std::string input_text(const Comparison& comparison) {

@@ -17,7 +17,8 @@ namespace lockstep {
 // input_identical (but for rounding), input: {state, max, rms} | null, planted: {fault, layer,
 // step, outcome, times_floor, shows_with} | null, logits: {max_error, kl, top1_agree, top5_overlap,
 // allclose_1e3}, verdict, diagnosis, missing, seconds}. Figures are the worst over prompts and
-// passes; infinities and NaN are written as null. prompt_texts: of the request's prompts, in order.
+// passes; where a value is NaN or infinite in one of the two alone, the errors are null (all but
+// within_1e3). prompt_texts: of the request's prompts, in order.
 // planted: of a fault that was planted, as PlantedFault has it; times_floor is null where it was
 // found, shows_with where nothing is known.
 OrderedJson comparison_json(const Comparison& comparison,

@@ -9,6 +9,7 @@
 #include "core/inspect/html_report.h"
 #include "core/inspect/markdown_report.h"
 #include "core/inspect/markup.h"
+#include "core/inspect/report.h"
 #include "tests/support/tiny_model.h"
 
 using namespace lockstep;
@@ -223,6 +224,65 @@ class TestReports : public QObject {
         QCOMPARE(64 % found->map.channels_per_cell, int64_t{0});
         QCOMPARE(found->map.cells.back(), 2.0);
         QCOMPARE(std::count(found->map.cells.begin(), found->map.cells.end(), 2.0), 1);
+    }
+
+    void logits_are_compared_as_a_user_would_see_them() {
+        std::vector<float> p{4, 3, 2, 1, 0, -1, -2}, q{3, 4, 2, 1, -1, 0, -2};
+        const auto compared = [&] {
+            return compare_logits(Tensor(q.data(), DType::f32, {1, 7}),
+                                  Tensor(p.data(), DType::f32, {1, 7}));
+        };
+        // p and q are the same values in another order: their normalisers cancel.
+        double sum = 0, kl = 0;
+        for (const double logit : p) sum += std::exp(logit);
+        for (size_t i = 0; i < p.size(); ++i) kl += std::exp(double{p[i]}) / sum * (p[i] - q[i]);
+        LogitsComparison found = compared();
+        QVERIFY(std::abs(found.kl - kl) < 1e-12 && kl > 0.1);
+        QCOMPARE(found.max_error, 1.0);
+        QCOMPARE(found.top1_agree, 0.0);
+        QCOMPARE(found.top5_overlap, 0.8);  // token 4 gave way to token 5
+        QVERIFY(!found.allclose_1e3);
+        q = p;
+        found = compared();
+        QCOMPARE(found.kl, 0.0);
+        QCOMPARE(found.top1_agree, 1.0);
+        QVERIFY(found.allclose_1e3);
+        for (const float wrong : {NAN, INFINITY}) {
+            q = p;
+            q[2] = wrong;
+            found = compared();
+            QVERIFY(std::isinf(found.max_error) && std::isinf(found.kl) && !found.allclose_1e3);
+            QCOMPARE(found.top1_agree, std::isnan(wrong) ? 1.0 : 0.0);
+        }
+    }
+
+    // A figure of the finite elements alone would say that all is well.
+    void what_is_not_finite_is_null_and_the_json_valid() {
+        CompareRequest request;
+        request.model = make_tiny_model(read_tiny_recipes()->front(), DType::bf16);
+        request.threads = 2;
+        request.prompts = {{3, 1, 4}};
+        request.candidate = request.reference = request.floor = path("reference");
+        request.truth = path("truth");
+        request.candidate.down = [](const DownArgs& args, Stream& stream) -> Status {
+            LOCKSTEP_TRY(path("reference").down(args, stream));
+            store_element(args.hidden.data, args.hidden.dtype, 1, NAN);
+            return {};
+        };
+        const auto found = inspect(request);
+        QVERIFY(found && found->comparison.diverged());
+        const OrderedJson json = comparison_json(found->comparison, {"Hello"});
+        const auto parsed = parse_json(json.dump(), "the report");
+        QVERIFY2(parsed.has_value(), parsed ? "" : parsed.error().message.c_str());
+        const Json& tap = (*parsed)["layers"][1]["steps"][4]["taps"][0];
+        QCOMPARE(tap["tensor"].get<std::string>(), std::string("hidden"));
+        for (const char* figure : {"max", "rms", "max_rel", "cosine", "ulp"})
+            QVERIFY2(tap["local"][figure].is_null(), figure);
+        QVERIFY(tap["local"]["within_1e3"].get<double>() < 1);
+        QVERIFY(tap["drift"]["max"].is_null() && tap["noise_floor"]["max"].is_number());
+        QVERIFY((*parsed)["logits"]["max_error"].is_null() && (*parsed)["logits"]["kl"].is_null());
+        QVERIFY(html_report(*found, {"Hello"}).find("<dd>not finite nats</dd>") !=
+                std::string::npos);
     }
 
     void a_share_is_never_rounded_to_all_or_nothing() {
