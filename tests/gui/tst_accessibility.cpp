@@ -5,17 +5,25 @@
 #include <QAccessible>
 #include <QComboBox>
 #include <QLineEdit>
+#include <QListView>
+#include <QMenu>
+#include <QMenuBar>
 #include <QSet>
+#include <QTableView>
 #include <QToolButton>
 
 #include "tests/gui/window_fixture.h"
+#include "tests/support/tiny_model.h"
+#include "ui/chat/transcript_view.h"
 #include "ui/help_dialog.h"
 #include "ui/inspector/divergence_plot.h"
+#include "ui/inspector/drill_down_view.h"
 #include "ui/inspector/inspector_dock.h"
 #include "ui/inspector/inspector_panel.h"
 #include "ui/inspector/plot_pane.h"
 #include "ui/inspector/run_bar.h"
 #include "ui/inspector/segments.h"
+#include "ui/inspector/tap_detail_view.h"
 #include "ui/settings/settings_dialog.h"
 
 using namespace lockstep;
@@ -29,7 +37,12 @@ class TestAccessibility : public QObject {
     void inspector();
     void settings();
     void help();
+    void drillDown();
+    void editing();
+    void menus();
+    void focusIsSeen();
     void aNamelessControlIsFound();
+    void unseenFocusIsFound();
     void fontsFollowTheUsers();
 };
 
@@ -73,6 +86,7 @@ static QStringList unvisited(QWidget* window) {
     for (int step = 0; step < 200; ++step) {
         QWidget* focused = QApplication::focusWidget();
         if (focused) visited.insert(focused);
+        qInfo("%s", qPrintable(focused ? describe(focused) : QString("none")));
         QTest::keyClick(focused ? focused : window, Qt::Key_Tab);
     }
     QStringList missed;
@@ -84,6 +98,40 @@ static QStringList unvisited(QWidget* window) {
         if (!visited.contains(widget)) missed << QStringLiteral("no Tab to ") + describe(widget);
     }
     return missed;
+}
+
+// Controls that look the same with the focus as without it.
+static QStringList unseen(QWidget* window) {
+    QStringList found;
+    for (QWidget* widget : window->findChildren<QWidget*>()) {
+        if (widget->window() != window || !widget->isVisible() || !widget->isEnabled()) continue;
+        if (!isControl(widget) || widget->focusProxy() || widget->visibleRegion().isEmpty())
+            continue;
+        const QRect place(widget->mapTo(window, QPoint()), widget->size());
+        widget->setFocus(Qt::TabFocusReason);
+        if (!widget->hasFocus()) continue;  // it has handed it on
+        const QImage with = window->grab(place.adjusted(-4, -4, 4, 4)).toImage();
+        widget->clearFocus();
+        const QImage without = window->grab(place.adjusted(-4, -4, 4, 4)).toImage();
+        if (with == without) found << QStringLiteral("no focus seen on ") + describe(widget);
+    }
+    return found;
+}
+
+// Who hears an item of a list or table hears words: each has a name, and a role of its own.
+static QStringList namelessItems(QWidget* window) {
+    QStringList found;
+    for (auto* view : window->findChildren<QAbstractItemView*>()) {
+        const QAbstractItemModel* model = view->model();
+        if (!view->isVisible() || !model || model->rowCount(view->rootIndex()) == 0) continue;
+        if (view->inherits("QComboBoxListView") || view->inherits("QHeaderView")) continue;
+        QAccessibleInterface* accessible = QAccessible::queryAccessibleInterface(view);
+        QAccessibleTableInterface* table = accessible ? accessible->tableInterface() : nullptr;
+        QAccessibleInterface* cell = table ? table->cellAt(0, 0) : nullptr;
+        if (!cell || cell->text(QAccessible::Name).isEmpty())
+            found << QStringLiteral("no words for the first item of ") + describe(view);
+    }
+    return found;
 }
 
 #define VERIFY_NONE(list)                                          \
@@ -164,7 +212,156 @@ void TestAccessibility::help() {
     auto* dialog = window.findChild<HelpDialog*>();
     QVERIFY(dialog && dialog->isVisible());
     VERIFY_NONE(nameless(dialog));
-    dialog->close();
+    VERIFY_NONE(unvisited(dialog));
+    VERIFY_NONE(namelessItems(dialog));
+    QTest::keyClick(dialog, Qt::Key_Escape);
+    QVERIFY(!dialog->isVisible());
+}
+
+// A window with a tiny model that has said something; false where it could not be made.
+static bool converse(WindowFixture& fixture, MainWindow** window) {
+    const QString model = fixture.path("tiny");
+    if (!write_tiny_model(byte_recipe(), model.toStdString())) return false;
+    *window = &fixture.open(model);
+    fixture.change([](Settings& s) { s.max_tokens = 8; });
+    if (!QTest::qWaitFor([&] { return !(*window)->isLoading(); }, load_ms)) return false;
+    (*window)->chat()->send(QStringLiteral("Say hello."));
+    return QTest::qWaitFor([&] { return !(*window)->chat()->isAnswering(); }, answer_ms);
+}
+
+// Behind each plot stands a table of its figures.
+void TestAccessibility::drillDown() {
+    WindowFixture fixture;
+    MainWindow* window = nullptr;
+    QVERIFY(converse(fixture, &window));
+    window->resize(1280, 860);
+    window->inspector()->show();
+    InspectorPanel* panel = window->inspector()->panel();
+    panel->bar()->plant({"k_output_scaled", 1});
+    panel->run();
+    QTRY_VERIFY_WITH_TIMEOUT(!panel->bar()->isRunning(), answer_ms);
+    TapDetailView* detail = panel->drillDown()->detail();
+    QTRY_VERIFY_WITH_TIMEOUT(detail->detail(), answer_ms);
+    for (const int view :
+         {TapDetailView::heatmap_view, TapDetailView::histogram_view, TapDetailView::worst_view}) {
+        detail->views()->setCurrent(view);
+        VERIFY_NONE(nameless(window));
+        VERIFY_NONE(unvisited(window));
+        if (view == TapDetailView::worst_view) break;
+        PlotWidget* plot = nullptr;
+        for (auto* each : detail->findChildren<PlotWidget*>())
+            if (each->isVisible()) plot = each;
+        QVERIFY(plot);
+        QAccessibleInterface* accessible = QAccessible::queryAccessibleInterface(plot);
+        QCOMPARE(accessible->role(), QAccessible::Chart);
+        QVERIFY(!accessible->text(QAccessible::Value).isEmpty());
+        auto* as_table =
+            named<QToolButton>(detail, QStringLiteral("The tensor's figures as a table"));
+        QVERIFY(as_table);
+        as_table->click();
+        VERIFY_NONE(namelessItems(window));
+        int tables = 0;
+        for (const auto* table : detail->findChildren<QTableView*>())
+            if (table->isVisible() && table->model()->rowCount() > 0) ++tables;
+        QCOMPARE(tables, 1);
+        VERIFY_NONE(unvisited(window));
+        as_table->click();
+    }
+    auto* as_table = named<QToolButton>(panel->plot(), QStringLiteral("The figures as a table"));
+    QVERIFY(as_table);
+    as_table->click();
+    VERIFY_NONE(namelessItems(window));
+    VERIFY_NONE(unseen(window));
+}
+
+// What opens in place: the system prompt, a message that is edited, a conversation's title.
+void TestAccessibility::editing() {
+    WindowFixture fixture;
+    MainWindow* window = nullptr;
+    QVERIFY(converse(fixture, &window));
+    VERIFY_NONE(namelessItems(window));
+    for (auto* button : window->chat()->findChildren<QToolButton*>())
+        if (button->text().contains(QStringLiteral("System prompt"))) button->click();
+    QVector<ChatTurn> turns{{TurnAuthor::user, TurnState::complete, QStringLiteral("Code?")}};
+    turns.append({TurnAuthor::assistant, TurnState::complete,
+                  QStringLiteral("One:\n```c\nint a;\n```\nTwo:\n```c\nint b;\n```\n")});
+    window->chat()->model()->setTurns(turns);
+    VERIFY_NONE(nameless(window));
+    VERIFY_NONE(unvisited(window));
+    VERIFY_NONE(unseen(window));
+    window->chat()->transcript()->beginEdit(0);
+    QVERIFY(window->chat()->transcript()->isEditing());
+    VERIFY_NONE(nameless(window));
+    VERIFY_NONE(unvisited(window));
+    QTest::keyClick(QApplication::focusWidget(), Qt::Key_Escape);
+}
+
+static QStringList namelessActions(const QList<QAction*>& actions, const QString& where) {
+    QStringList found;
+    for (const QAction* action : actions) {
+        if (action->isSeparator() || !action->isVisible()) continue;
+        if (action->text().isEmpty() && !action->inherits("QWidgetAction"))
+            found << QStringLiteral("no text: ") + where;
+        if (action->menu())
+            found << namelessActions(action->menu()->actions(), where + '/' + action->text());
+    }
+    return found;
+}
+
+// Each menu can be opened by keys, and each of its lines can be said.
+void TestAccessibility::menus() {
+    WindowFixture fixture;
+    MainWindow& window = fixture.open();
+    window.inspector()->show();
+    for (const QAction* action : window.menuBar()->actions())
+        QVERIFY2(action->text().contains(QLatin1Char('&')), qPrintable(action->text()));
+    VERIFY_NONE(namelessActions(window.menuBar()->actions(), QStringLiteral("menu bar")));
+    for (auto* button : window.findChildren<QToolButton*>()) {
+        if (!button->menu()) continue;
+        VERIFY_NONE(namelessActions(button->menu()->actions(), describe(button)));
+        QAccessibleInterface* accessible = QAccessible::queryAccessibleInterface(button);
+        QVERIFY2(accessible->state().hasPopup, qPrintable(describe(button)));
+    }
+}
+
+void TestAccessibility::focusIsSeen() {
+    for (const ThemeChoice theme : {ThemeChoice::light, ThemeChoice::dark}) {
+        WindowFixture fixture;
+        MainWindow* window = nullptr;
+        QVERIFY(converse(fixture, &window));
+        fixture.change([&](Settings& s) { s.theme = theme; });
+        window->activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(window));
+        VERIFY_NONE(unseen(window));
+        SettingsDialog* dialog = window->openSettings();
+        dialog->activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(dialog));
+        for (int page = 0; page < dialog->pageCount(); ++page) {
+            dialog->showPage(page);
+            VERIFY_NONE(unseen(dialog));
+        }
+    }
+    WindowFixture fixture;
+    MainWindow& start = fixture.open();
+    QVERIFY(QTest::qWaitForWindowActive(&start));
+    VERIFY_NONE(unseen(&start));
+}
+
+void TestAccessibility::unseenFocusIsFound() {
+    struct Plain : QWidget {
+        using QWidget::QWidget;
+        void paintEvent(QPaintEvent*) override {}
+    };
+    QWidget window;
+    auto* plain = new Plain(&window);
+    plain->setFocusPolicy(Qt::StrongFocus);
+    plain->setGeometry(10, 10, 40, 20);
+    auto* field = new QLineEdit(&window);
+    field->setGeometry(10, 50, 80, 30);
+    window.resize(120, 100);
+    window.show();
+    QVERIFY(QTest::qWaitForWindowActive(&window));
+    QCOMPARE(unseen(&window).size(), 1);
 }
 
 void TestAccessibility::aNamelessControlIsFound() {

@@ -359,7 +359,6 @@ void TranscriptView::beginEdit(int row) {
     setCurrentRow(row);
     setAtEnd(false);
     editor_ = new MessageEditor(model_->turn(row).text, viewport());
-    setTabOrder(this, editor_->field());
     connect(editor_, &MessageEditor::cancelled, this, [this] {
         cancelEdit();
         setFocus(Qt::OtherFocusReason);

@@ -120,7 +120,7 @@ DiagnosisCard::DiagnosisCard(QWidget* parent)
       pattern_(mutedLabel({})),
       excluded_title_(headingLabel(tr("Excluded"), 1.0)),
       show_me_(new QPushButton),
-      separate_(new QPushButton),
+      separate_(new QPushButton(tr("Run the &separating input"))),
       excluded_(makeFigureTable(tr("Faults that were tried and do not fit"))),
       excluded_model_(new QStandardItemModel(0, 3, this)) {
     setObjectName(QStringLiteral("diagnosis"));
