@@ -81,7 +81,9 @@ Status nudge(QkvArgs& args, Nudge& by, double rounding) {
 
 Status nudge(AttentionArgs& args, Nudge& by, double) {
     const int64_t keys = args.context.first_row + args.q.shape[0];
+    // Each key by itself: q alone moves all scores together where keys are alike.
     by.operand(args.q, sum_error(args.q.shape[2]));
+    by.operand(args.k_cache.rows(0, keys), sum_error(args.q.shape[2]));
     by.operand(args.v_cache.rows(0, keys), sum_error(keys));
     return {};
 }
