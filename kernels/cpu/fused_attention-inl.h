@@ -21,8 +21,8 @@ constexpr int query_tile = lanes >= 16 ? 6 : 3;
 constexpr int tile_vectors = 4;
 
 // sums[m][j] = sum over i < count of a[m][i] * b[i][j * lanes ..]
-template <class W, int rows, int vectors>
-HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const float* HWY_RESTRICT b,
+template <class W, int rows, int vectors, class T>
+HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const T* HWY_RESTRICT b,
                          int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors]) {
     for (int m = 0; m < rows; ++m) {
         for (int j = 0; j < vectors; ++j) sums[m][j] = hn::Zero(F32());
@@ -37,10 +37,35 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const fl
     }
 }
 
+// scores[0 ..] of one query and `vectors` vectors of keys, keys[word][chunk_keys].
+template <int vectors>
+HWY_INLINE void exact_scores(const float* HWY_RESTRICT q, const float* HWY_RESTRICT keys,
+                             int64_t words, float* HWY_RESTRICT scores) {
+    const hn::ScalableTag<double> d;
+    const hn::Rebind<float, hn::ScalableTag<double>> d32;
+    constexpr size_t n = hn::MaxLanes(hn::ScalableTag<double>());
+    constexpr size_t parts = vectors * lanes / n;
+    hn::Vec<hn::ScalableTag<double>> sums[parts];
+    for (auto& sum : sums) sum = hn::Zero(d);
+    for (int64_t w = 0; w < words; ++w, keys += chunk_keys) {
+        const auto x = hn::Set(d, static_cast<double>(q[w]));
+        for (size_t j = 0; j < parts; ++j)
+            sums[j] = hn::MulAdd(x, hn::PromoteTo(d, hn::LoadU(d32, keys + j * n)), sums[j]);
+    }
+    for (size_t j = 0; j < parts; ++j) hn::StoreU(hn::DemoteTo(d32, sums[j]), d32, scores + j * n);
+}
+
 // scores[m][key ..] of `vectors` vectors of keys, not yet scaled.
 template <class W, int rows, int vectors>
 HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, float* scores) {
     const int64_t words = (c.head_dim + W::per_word - 1) / W::per_word;
+    if constexpr (W::sums_in_doubles) {
+        for (int m = 0; m < rows; ++m) {
+            exact_scores<vectors>(c.q + (query + m) * words, c.packed_k + key, words,
+                                  scores + m * chunk_keys + key);
+        }
+        return;
+    }
     for (int64_t from = 0; from < words; from += W::words_of_sum) {
         Vector sums[rows][vectors];
         multiply<W>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
@@ -63,7 +88,7 @@ HWY_INLINE void score_rows(const AttendChunk& c, int64_t query, int64_t count, f
     for (; key < count; key += lanes) score_tile<W, rows, 1>(c, query, key, scores);
 }
 
-// Of a row's scores, the first `seen` of `count`: their weights 2^(scale * score - maximum) in
+// Of a row's scores, the first `seen` of `count`: their weights e^(scale * score - maximum) in
 // their place, zero beyond, and the weights' sum.
 HWY_INLINE void softmax_row(float* row, float scale, int64_t seen, int64_t count, float& maximum,
                             float& weight_sum) {
@@ -78,7 +103,7 @@ HWY_INLINE void softmax_row(float* row, float scale, int64_t seen, int64_t count
     Vector sums = hn::Zero(d);
     for (int64_t i = 0; i < count; i += lanes) {
         Vector weights = hn::Zero(d);
-        if (i < seen) weights = exp2(hn::MulSub(load(row + i), factor, largest));
+        if (i < seen) weights = exp(hn::MulSub(load(row + i), factor, largest));
         if (i == full) weights = hn::IfThenElseZero(last, weights);
         sums = hn::Add(sums, weights);
         store(weights, row + i);
@@ -100,8 +125,8 @@ HWY_INLINE void fold_sums(const PartialSoftmax& to, int64_t query, int64_t count
         float* sum = to.sum + query + i;
         const Vector before = load(maximum), part = load(part_maximum + i);
         const Vector larger = hn::Max(before, part);
-        const Vector old_factor = exp2(hn::Sub(before, larger));
-        const Vector part_factor = exp2(hn::Sub(part, larger));
+        const Vector old_factor = exp(hn::Sub(before, larger));
+        const Vector part_factor = exp(hn::Sub(part, larger));
         store(old_factor, factors.old + i);
         store(part_factor, factors.part + i);
         const Vector folded =
@@ -118,16 +143,36 @@ HWY_INLINE void fold_values(Vector part, float part_factor, float old_factor, fl
 }
 
 // o[m][d ..] of `vectors` vectors of a head's elements.
-template <int rows, int vectors>
-HWY_INLINE void value_tile(const AttendChunk& c, int64_t query, int64_t d, int64_t keys,
+template <int rows, int vectors, class T>
+HWY_INLINE void value_tile(const AttendChunk& c, const T* v, int64_t query, int64_t d, int64_t keys,
                            const float* weights, const FoldFactors& factors) {
     Vector sums[rows][vectors];
-    multiply<FloatWords>(weights, chunk_keys, c.packed_v + d, c.padded_head_dim, keys, sums);
+    multiply<FloatWords>(weights, chunk_keys, v + d, c.v_stride, keys, sums);
     for (int m = 0; m < rows; ++m) {
         float* o = c.out.o + (query + m) * c.padded_head_dim + d;
         for (int j = 0; j < vectors; ++j)
             fold_values(sums[m][j], factors.part[m], factors.old[m], o + j * int64_t{lanes});
     }
+}
+
+template <int rows, class T>
+HWY_INLINE void value_rows(const AttendChunk& c, const T* v, int64_t query, int64_t keys,
+                           const float* weights, const FoldFactors& factors) {
+    constexpr int64_t step = tile_vectors * int64_t{lanes};
+    const int64_t padded = (c.head_dim + int64_t{lanes} - 1) / int64_t{lanes} * int64_t{lanes};
+    int64_t d = 0;
+    for (; d + step <= padded; d += step)
+        value_tile<rows, tile_vectors>(c, v, query, d, keys, weights, factors);
+    for (; d < c.head_dim; d += lanes) value_tile<rows, 1>(c, v, query, d, keys, weights, factors);
+}
+
+template <int rows>
+HWY_NOINLINE void attend_values(const AttendChunk& c, int64_t query, int64_t keys,
+                                const float* weights, const FoldFactors& factors) {
+    with_dtype(c.v_dtype, [&](auto* v) HWY_ATTR {
+        v = static_cast<decltype(v)>(const_cast<void*>(c.v));
+        value_rows<rows>(c, v, query, keys, weights, factors);
+    });
 }
 
 template <class W, int rows>
@@ -148,12 +193,7 @@ HWY_NOINLINE void attend_rows(const AttendChunk& c, int64_t query, int64_t wante
     }
     FoldFactors factors;
     fold_sums(c.out, query, rows, maximum, sum, factors);
-    constexpr int64_t step = tile_vectors * int64_t{lanes};
-    const int64_t padded = (c.head_dim + int64_t{lanes} - 1) / int64_t{lanes} * int64_t{lanes};
-    int64_t d = 0;
-    for (; d + step <= padded; d += step)
-        value_tile<rows, tile_vectors>(c, query, d, count, scores, factors);
-    for (; d < c.head_dim; d += lanes) value_tile<rows, 1>(c, query, d, count, scores, factors);
+    attend_values<rows>(c, query, count, scores, factors);
 }
 
 template <class W>

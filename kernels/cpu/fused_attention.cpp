@@ -4,7 +4,6 @@
 // and blocks of rows, each of which walks its chunks in order. Both merge the same chunks in the
 // same order: a row's bits do not depend on which way it went.
 #include <cmath>
-#include <numbers>
 
 #include "kernels/cpu/fused.h"
 #include "kernels/cpu/fused_kernels.h"
@@ -19,6 +18,8 @@ constexpr int64_t most_rows_by_chunk = 4;
 // thirtieth of what they then do with it; blocks are made of whole tiles of the kernels.
 constexpr int64_t block_queries = 96;
 constexpr int64_t tile_rows = 6;
+// So many read the values where they are: widened once or twice, they are not worth a copy.
+constexpr int64_t few_queries = 12;
 constexpr int64_t units_per_thread = 4;
 
 class Attention {
@@ -27,7 +28,9 @@ class Attention {
         : args_(args),
           kernels_(fused_kernels()),
           pairs_(args.q.dtype == DType::bf16 && kernels_.attention_bf16_pairs.attend),
-          attention_(pairs_ ? kernels_.attention_bf16_pairs : kernels_.attention),
+          attention_(pairs_                       ? kernels_.attention_bf16_pairs
+                     : args.q.dtype == DType::f32 ? kernels_.attention_f32
+                                                  : kernels_.attention),
           stream_(cpu_stream(stream)),
           pool_(stream_.pool()),
           scratch_(stream.state<FusedScratch>()),
@@ -110,7 +113,9 @@ class Attention {
         keys.padded_head_dim = padded_head_dim_;
         keys.next = next;
         keys.packed_k = own.packed_k;
-        keys.packed_v = own.packed_v;
+        const int64_t queries = (last - first) * heads_per_kv_;
+        const bool in_place = queries <= few_queries && head_dim_ == padded_head_dim_;
+        keys.packed_v = in_place ? nullptr : own.packed_v;
         attention_.pack(keys);
 
         for (int64_t t = first; t < last; ++t) {
@@ -119,13 +124,15 @@ class Attention {
         }
         AttendChunk c;
         c.q = own.q;
-        c.queries = (last - first) * heads_per_kv_;
+        c.queries = queries;
         c.visible = own.visible;
-        c.scale = args_.scale * std::numbers::log2e_v<float>;
+        c.scale = args_.scale;
         c.head_dim = head_dim_;
         c.padded_head_dim = padded_head_dim_;
         c.packed_k = own.packed_k;
-        c.packed_v = own.packed_v;
+        c.v = in_place ? keys.v : own.packed_v;
+        c.v_stride = in_place ? keys.v_stride : padded_head_dim_;
+        c.v_dtype = in_place ? keys.dtype : DType::f32;
         c.out = out;
         attention_.attend(c);
     }
@@ -187,41 +194,44 @@ class Attention {
     template <class PartialOf>
     void attend_units(const Own& own, int64_t first, int64_t last, int64_t chunks,
                       std::atomic<int64_t>* left, const PartialOf& partial) const {
-        // Later units are fetched while the one before is attended to.
-        fetch(first);
+        fetch(first, last);
         for (int64_t unit = first; unit < last; ++unit) {
             const int64_t kv = unit % kv_heads_, chunk = unit / kv_heads_;
             load_queries(own, kv, 0, rows_);
             const PartialSoftmax part = partial(kv, chunk);
             begin(part, rows_ * heads_per_kv_);
             attend(own, kv, 0, rows_, chunk, part,
-                   unit + 1 < last ? keys_of(unit + 1) : NextKeys());
+                   (chunk + 1) * kv_heads_ < last ? keys_after(unit) : NextKeys());
             if (left[kv].fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
             merge_chunks(own, kv, chunks, partial);
         }
     }
-    NextKeys keys_of(int64_t unit) const {
-        const int64_t key = unit / kv_heads_ * chunk_keys, kv = unit % kv_heads_;
-        NextKeys keys;
-        keys.k = static_cast<const char*>(key_of(args_.k_cache, key, kv));
-        keys.v = static_cast<const char*>(key_of(args_.v_cache, key, kv));
-        keys.k_stride = dtype_bytes(args_.k_cache.dtype, args_.k_cache.stride[0]);
-        keys.v_stride = dtype_bytes(args_.v_cache.dtype, args_.v_cache.stride[0]);
-        keys.row_bytes = dtype_bytes(args_.k_cache.dtype, head_dim_);
-        return keys;
+    // A unit's share of the next chunk's rows, all heads together: memory is quickest in its order.
+    NextKeys keys_after(int64_t unit) const {
+        const int64_t key = (unit / kv_heads_ + 1) * chunk_keys, kv = unit % kv_heads_;
+        const int64_t rows = std::min<int64_t>(chunk_keys, position_ + rows_ - key);
+        NextKeys next;
+        next.row_bytes = dtype_bytes(args_.k_cache.dtype, head_dim_);
+        const int64_t before = kv * chunk_keys;
+        next.count = std::clamp<int64_t>(rows * kv_heads_ - before, 0, chunk_keys);
+        next.k = static_cast<const char*>(key_of(args_.k_cache, key, 0)) + before * next.row_bytes;
+        next.v = static_cast<const char*>(key_of(args_.v_cache, key, 0)) + before * next.row_bytes;
+        return next;
     }
-    void fetch(int64_t unit) const {
-        const NextKeys keys = keys_of(unit);
-        const int64_t first = unit / kv_heads_ * chunk_keys;
-        const int64_t count = std::min<int64_t>(chunk_keys, position_ + rows_ - first);
-        const auto rows = [&](const char* data, int64_t stride) {
-            for (int64_t key = 0; key < count; ++key) {
-                for (int64_t i = 0; i < keys.row_bytes; i += 64)
-                    __builtin_prefetch(data + key * stride + i);
+    // What of the first unit's chunk [first, last) need.
+    void fetch(int64_t first, int64_t last) const {
+        const int64_t key = first / kv_heads_ * chunk_keys, kv = first % kv_heads_;
+        const int64_t heads = std::min(kv_heads_ - kv, last - first);
+        const int64_t count = std::min<int64_t>(chunk_keys, position_ + rows_ - key);
+        const auto rows = [&](const Tensor& cache) {
+            const int64_t bytes = dtype_bytes(cache.dtype, heads * head_dim_);
+            for (int64_t i = 0; i < count; ++i) {
+                const auto* row = static_cast<const char*>(key_of(cache, key + i, kv));
+                for (int64_t b = 0; b < bytes; b += 64) fetch_line(row + b);
             }
         };
-        rows(keys.k, keys.k_stride);
-        rows(keys.v, keys.v_stride);
+        rows(args_.k_cache);
+        rows(args_.v_cache);
     }
     template <class PartialOf>
     void merge_chunks(const Own& own, int64_t kv, int64_t chunks, const PartialOf& partial) const {

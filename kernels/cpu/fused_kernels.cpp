@@ -33,6 +33,7 @@ FusedKernels table() {
     k.rotate = rotate;
     k.gate = gate;
     k.attention = {FloatWords::per_word, pack_floats, attend<FloatWords>};
+    k.attention_f32 = {FloatWords::per_word, pack_floats, attend<ExactFloatWords>};
 #if LOCKSTEP_BF16_WORDS
     k.attention_bf16_pairs = {Bf16Words::per_word, pack_bf16, attend<Bf16Words>};
 #endif
