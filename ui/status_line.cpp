@@ -100,6 +100,9 @@ void StatusLine::setModel(const LoadedModel& model, const QString& no_gpu) {
     if (!no_gpu.isEmpty()) details = tr("CPU · %1").arg(no_gpu);
     device_->setToolTip(details);
     device_->setAccessibleDescription(details);
+    // Nothing computes yet.
+    path_->setVisible(!model.path.isEmpty() && !path_->text().isEmpty());
+    has_model_ = !model.path.isEmpty();
     if (model.path.isEmpty()) {
         say(device_, {});
         return say(model_, {});
@@ -115,6 +118,7 @@ void StatusLine::setModel(const LoadedModel& model, const QString& no_gpu) {
 
 void StatusLine::setPath(const QString& path) {
     say(path_, path);
+    if (!has_model_) path_->hide();
 }
 
 QString StatusLine::deviceText() const {

@@ -41,6 +41,7 @@ class StatusLine : public QStatusBar {
     QLabel *device_, *model_, *path_;
     QToolButton* check_;
     QLabel *speed_, *context_;
+    bool has_model_ = false;
 };
 
 }  // namespace lockstep

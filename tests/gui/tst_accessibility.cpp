@@ -86,7 +86,6 @@ static QStringList unvisited(QWidget* window) {
     for (int step = 0; step < 200; ++step) {
         QWidget* focused = QApplication::focusWidget();
         if (focused) visited.insert(focused);
-        qInfo("%s", qPrintable(focused ? describe(focused) : QString("none")));
         QTest::keyClick(focused ? focused : window, Qt::Key_Tab);
     }
     QStringList missed;

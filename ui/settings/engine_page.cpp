@@ -16,6 +16,13 @@
 namespace lockstep {
 namespace {
 
+// "no usable GPU: it is too old" among other sentences.
+QString asSentence(const QString& message) {
+    if (message.isEmpty()) return {};
+    const QString end = message.endsWith(QLatin1Char('.')) ? QString() : QStringLiteral(".");
+    return message.left(1).toUpper() + message.mid(1) + end;
+}
+
 QSpinBox* countBox(int high, int step, const QString& zero_means) {
     auto* box = new QSpinBox;
     box->setRange(0, high);
@@ -100,7 +107,7 @@ void EnginePage::showDevices() {
                          gpu.id);
     if (device_->findData(chosen) < 0) device_->addItem(tr("%1 (not here)").arg(chosen), chosen);
     device_->setCurrentIndex(device_->findData(chosen));
-    device_problem_->setText(state.problem);
+    device_problem_->setText(asSentence(state.problem));
     device_problem_->setVisible(!state.problem.isEmpty());
 }
 

@@ -2,6 +2,7 @@
 #include "ui/settings/settings_page.h"
 
 #include <QCheckBox>
+#include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QGridLayout>
 #include <QScopedValueRollback>
@@ -52,6 +53,9 @@ void SettingsPage::addRow(const QString& title, const QString& explanation, QWid
     else
         row->addWidget(control, 0, 1, text ? 2 : 1, 1, Qt::AlignRight | Qt::AlignVCenter);
     row->setColumnStretch(0, 1);
+    // Of one width, as far as their texts allow it.
+    if (qobject_cast<QAbstractSpinBox*>(control) || qobject_cast<QComboBox*>(control))
+        control->setMinimumWidth(fontMetrics().height() * 8);
     QString name = title;
     control->setAccessibleName(name.remove(QLatin1Char('&')));
     control->setAccessibleDescription(explanation);
