@@ -156,6 +156,18 @@ size_t DiagnosisCase::tap_index(std::string_view name) const {
     return static_cast<size_t>(tap(name) - taps_.data());
 }
 
+std::vector<DiagnosisCase::Neighbour> DiagnosisCase::neighbours() const {
+    const auto& layers = model_->weights.layers;
+    const int last = static_cast<int>(layers.size()) - 1;
+    const int usual = layer() == last ? last - 1 : layer() + 1;
+    std::vector<Neighbour> near;
+    for (int other = std::max(0, layer() - 2); other <= std::min(last, layer() + 2); ++other) {
+        if (other != layer())
+            near.push_back({other, layers[static_cast<size_t>(other)], other == usual ? 0 : 1});
+    }
+    return near;
+}
+
 Part DiagnosisCase::everything() const {
     Part part;
     part.rows.resize(static_cast<size_t>(rows_));

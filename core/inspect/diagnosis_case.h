@@ -88,6 +88,20 @@ class DiagnosisCase {
     // largest errors, some between.
     Part sample(int64_t most_rows) const;
 
+    // The layers whose weights may have been taken for this one's: up to two before and after.
+    struct Neighbour {
+        int layer;
+        const LayerWeights& weights;
+        // 0: the one that the catalogue's faults take (the next; of the last layer the one before);
+        // 1: another.
+        int freedom;
+        std::string name() const { return "layer " + std::to_string(layer); }
+        std::map<std::string, std::string> parameters() const {
+            return {{"layer", std::to_string(layer)}};
+        }
+    };
+    std::vector<Neighbour> neighbours() const;
+
     // What hypotheses compute once and share, by name.
     template <class T, class Make>
     const T& shared(const std::string& name, const Make& make) const {

@@ -139,21 +139,14 @@ void add_activations(const DiagnosisCase& given, Hypotheses& into) {
 
 void add_weights(const DiagnosisCase& given, Hypotheses& into) {
     const auto& args = given.args_as<GateUpArgs>();
-    const auto& layers = given.model()->weights.layers;
-    const int last = static_cast<int>(layers.size()) - 1;
-    const int next = given.layer() == last ? last - 1 : given.layer() + 1;
-    for (int layer = std::max(0, given.layer() - 2); layer <= std::min(last, given.layer() + 2);
-         ++layer) {
-        if (layer == given.layer()) continue;
-        const LayerWeights& other = layers[static_cast<size_t>(layer)];
-        const std::string text = std::to_string(layer);
+    for (const DiagnosisCase::Neighbour& other : given.neighbours()) {
         GateUpVariation variation;
-        variation.gate = Linear(other.gate_proj, Tensor());
-        add(given, into, "gate_proj_of_neighbouring_layer", "gate_proj is that of layer " + text,
-            variation, layer == next ? 0 : 1, {{"layer", text}});
+        variation.gate = Linear(other.weights.gate_proj, Tensor());
+        add(given, into, "gate_proj_of_neighbouring_layer", "gate_proj is that of " + other.name(),
+            variation, other.freedom, other.parameters());
         variation.gate.reset();
-        variation.up = Linear(other.up_proj, Tensor());
-        add(given, into, "", "up_proj is that of layer " + text, variation, 1);
+        variation.up = Linear(other.weights.up_proj, Tensor());
+        add(given, into, "", "up_proj is that of " + other.name(), variation, 1);
     }
     for (const bool gate : {true, false}) {
         Linear transposed(gate ? args.gate_proj : args.up_proj, Tensor());

@@ -37,20 +37,15 @@ void add_weights(const DiagnosisCase& given, Hypotheses& into) {
             add_qkv(given, into, letter + "_proj_transposed",
                     letter + "_proj's memory is read as [in, out]", variation);
         }
-        const auto& layers = given.model()->weights.layers;
-        const int last = static_cast<int>(layers.size()) - 1;
-        const int next = given.layer() == last ? last - 1 : given.layer() + 1;
-        for (int layer = std::max(0, given.layer() - 2); layer <= std::min(last, given.layer() + 2);
-             ++layer) {
-            if (layer == given.layer()) continue;
-            const LayerWeights& other = layers[static_cast<size_t>(layer)];
+        for (const DiagnosisCase::Neighbour& other : given.neighbours()) {
             QkvVariation variation;
             variation.linear[which] = linear;
-            variation.linear[which]->weights[0] =
-                which == 0 ? other.q_proj : (which == 1 ? other.k_proj : other.v_proj);
+            variation.linear[which]->weights[0] = which == 0   ? other.weights.q_proj
+                                                  : which == 1 ? other.weights.k_proj
+                                                               : other.weights.v_proj;
             const std::string cause = which == 2 ? "" : letter + "_proj_of_neighbouring_layer";
-            add_qkv(given, into, cause, letter + "_proj is that of layer " + std::to_string(layer),
-                    variation, layer == next ? 0 : 1, {{"layer", std::to_string(layer)}});
+            add_qkv(given, into, cause, letter + "_proj is that of " + other.name(), variation,
+                    other.freedom, other.parameters());
         }
     }
 }

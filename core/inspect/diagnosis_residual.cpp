@@ -79,15 +79,10 @@ void add_weights(const DiagnosisCase& given, const std::string& transposed,
         add(given, into, transposed, step.weight_name + "'s memory is read as [in, out]",
             variation);
     }
-    const auto& layers = given.model()->weights.layers;
-    const int last = static_cast<int>(layers.size()) - 1;
-    const int next = given.layer() == last ? last - 1 : given.layer() + 1;
-    for (int layer = std::max(0, given.layer() - 2); layer <= std::min(last, given.layer() + 2);
-         ++layer) {
-        if (layer == given.layer()) continue;
-        variation.linear = Linear(layers[static_cast<size_t>(layer)].*step.of_layer, Tensor());
-        add(given, into, neighbour, step.weight_name + " is that of layer " + std::to_string(layer),
-            variation, layer == next ? 0 : 1, {{"layer", std::to_string(layer)}});
+    for (const DiagnosisCase::Neighbour& other : given.neighbours()) {
+        variation.linear = Linear(other.weights.*step.of_layer, Tensor());
+        add(given, into, neighbour, step.weight_name + " is that of " + other.name(), variation,
+            other.freedom, other.parameters());
     }
 }
 

@@ -43,6 +43,11 @@ QAction* action(const MainWindow& window, const char* name) {
 }  // namespace
 
 #define VERIFY_CHECKED(window) QTRY_VERIFY_WITH_TIMEOUT(isChecked(window), check_ms)
+// A window with the tiny model, its path checked.
+#define OPEN_CHECKED(window, fixture)                 \
+    MainWindow& window = (fixture).open(tinyModel()); \
+    VERIFY_LOADED(window);                            \
+    VERIFY_CHECKED(window)
 
 class TestPathCheck : public QObject {
     Q_OBJECT
@@ -83,9 +88,7 @@ void TestPathCheck::initTestCase() {
 
 void TestPathCheck::matchingPathIsSaidToMatch() {
     WindowFixture fixture;
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     QCOMPARE(statusText(window), QStringLiteral("fused matches"));
     QCOMPARE(pathText(window), QStringLiteral("fused"));
     QVERIFY(window.notice()->summary().isEmpty());
@@ -100,9 +103,7 @@ void TestPathCheck::matchingPathIsSaidToMatch() {
 void TestPathCheck::checkedOnceOnly() {
     WindowFixture fixture;
     {
-        MainWindow& window = fixture.open(tinyModel());
-        VERIFY_LOADED(window);
-        VERIFY_CHECKED(window);
+        OPEN_CHECKED(window, fixture);
         fixture.close();
     }
     MainWindow& again = fixture.open();
@@ -114,9 +115,7 @@ void TestPathCheck::checkedOnceOnly() {
 void TestPathCheck::checkedAgainWhenAsked() {
     WindowFixture fixture;
     {
-        MainWindow& window = fixture.open(tinyModel());
-        VERIFY_LOADED(window);
-        VERIFY_CHECKED(window);
+        OPEN_CHECKED(window, fixture);
         fixture.close();
     }
     fixture.planted_fault = fault_;  // and now the answer would be another
@@ -153,9 +152,7 @@ void TestPathCheck::otherFileIsCheckedAgain() {
 
 void TestPathCheck::otherDtypeIsCheckedAgain() {
     WindowFixture fixture;
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     fixture.change([](Settings& s) { s.engine.dtype = DType::f32; });
     VERIFY_LOADED(window);
     VERIFY_CHECKED(window);
@@ -182,9 +179,7 @@ void TestPathCheck::referenceNeedsNoCheck() {
 void TestPathCheck::divergingPathFallsBack() {
     WindowFixture fixture;
     fixture.planted_fault = fault_;
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     QCOMPARE(statusText(window), QStringLiteral("fused diverges: layer 1 qkv"));
     QCOMPARE(pathText(window), QStringLiteral("reference"));
     QVERIFY2(window.notice()->summary().contains(
@@ -215,9 +210,7 @@ void TestPathCheck::fallbackIsOverruledAndRemembered() {
     WindowFixture fixture;
     fixture.planted_fault = fault_;
     {
-        MainWindow& window = fixture.open(tinyModel());
-        VERIFY_LOADED(window);
-        VERIFY_CHECKED(window);
+        OPEN_CHECKED(window, fixture);
         labelled<QPushButton>(window.notice(), QStringLiteral("Use fused anyway"))->click();
         QCOMPARE(pathText(window), QStringLiteral("fused"));
         QVERIFY(action(window, "fused")->isChecked());
@@ -242,9 +235,7 @@ void TestPathCheck::fallbackIsOverruledAndRemembered() {
 void TestPathCheck::switchOverrules() {
     WindowFixture fixture;
     fixture.planted_fault = fault_;
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     QCOMPARE(pathText(window), QStringLiteral("reference"));
     action(window, "fused")->trigger();
     QCOMPARE(pathText(window), QStringLiteral("fused"));
@@ -257,9 +248,7 @@ void TestPathCheck::switchOverrules() {
 void TestPathCheck::otherStepsMayStay() {
     WindowFixture fixture;
     fixture.planted_fault = fault_;
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     fixture.change([](Settings& s) { s.fused_steps[size_t(StepId::qkv)] = false; });
     QCOMPARE(pathText(window), QStringLiteral("fused (reference: qkv)"));
     QCOMPARE(statusText(window), QStringLiteral("fused matches"));
@@ -270,9 +259,7 @@ void TestPathCheck::otherStepsMayStay() {
 void TestPathCheck::truthIsNoFallback() {
     WindowFixture fixture;
     fixture.planted_fault = fault_;
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     fixture.change([](Settings& s) { s.truth = true; });
     QCOMPARE(pathText(window), QStringLiteral("truth"));
 }
@@ -280,9 +267,7 @@ void TestPathCheck::truthIsNoFallback() {
 void TestPathCheck::clickAsksForTheInspector() {
     WindowFixture fixture;
     fixture.planted_fault = fault_;
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     QSignalSpy wanted(&window, &MainWindow::inspectorWanted);
     auto* button = window.findChild<QToolButton*>(QStringLiteral("path_check"));
     QVERIFY(button->toolTip().contains(QStringLiteral("layer 1, qkv: k")));
@@ -299,9 +284,7 @@ void TestPathCheck::clickAsksForTheInspector() {
 void TestPathCheck::failedCheckIsSaid() {
     WindowFixture fixture;
     fixture.planted_fault = FaultSpec{"no_such_fault", 0};
-    MainWindow& window = fixture.open(tinyModel());
-    VERIFY_LOADED(window);
-    VERIFY_CHECKED(window);
+    OPEN_CHECKED(window, fixture);
     QCOMPARE(statusText(window), QStringLiteral("fused not checked"));
     QCOMPARE(pathText(window), QStringLiteral("fused"));
     QVERIFY(window.findChild<QToolButton*>(QStringLiteral("path_check"))
