@@ -14,6 +14,7 @@
 #include "ui/chat/message_editor.h"
 #include "ui/chat/transcript_accessible.h"
 #include "ui/chat/transcript_controls.h"
+#include "ui/chat/warm_fonts.h"
 
 namespace lockstep {
 namespace {
@@ -31,6 +32,7 @@ TranscriptView::TranscriptView(ChatModel* model, QWidget* parent)
       model_(model),
       highlighter_(new CodeHighlighter(this)),
       style_(std::make_unique<TextStyle>(palette(), font(), highlighter_)) {
+    warmFonts(*style_);
     setFocusPolicy(Qt::StrongFocus);
     setFrameShape(QFrame::NoFrame);
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
