@@ -38,7 +38,9 @@ void store(void* data, int64_t index, T value) {
 
 }  // namespace
 
-const DTypeInfo& dtype_info(DType dtype) { return infos[static_cast<size_t>(dtype)]; }
+const DTypeInfo& dtype_info(DType dtype) {
+    return infos[static_cast<size_t>(dtype)];
+}
 
 std::optional<DType> dtype_from_name(std::string_view name) {
     for (size_t i = 0; i < infos.size(); ++i) {
@@ -58,7 +60,8 @@ uint16_t f16_from_float(float value) {
         const uint32_t quiet = mantissa ? 0x200u | (mantissa >> 13) : 0u;
         return static_cast<uint16_t>(sign | 0x7c00u | quiet);
     }
-    if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds past 65504
+    if (magnitude >= 0x477ff000u)
+        return static_cast<uint16_t>(sign | 0x7c00u);  // rounds past 65504
     if (magnitude < 0x38800000u) {  // subnormal: the unit is 2^-24; rint rounds to nearest even
         const float scaled = std::bit_cast<float>(magnitude) * 0x1p24f;
         return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyint(scaled)));
@@ -81,21 +84,35 @@ float float_from_f16(uint16_t value) {
 
 float load_element(const void* data, DType dtype, int64_t index) {
     switch (dtype) {
-        case DType::f32: return load<float>(data, index);
-        case DType::f16: return float_from_f16(load<uint16_t>(data, index));
-        case DType::bf16: return float_from_bf16(load<uint16_t>(data, index));
-        case DType::i32: return static_cast<float>(load<int32_t>(data, index));
-        default: return NAN;  // blocks have no single elements
+        case DType::f32:
+            return load<float>(data, index);
+        case DType::f16:
+            return float_from_f16(load<uint16_t>(data, index));
+        case DType::bf16:
+            return float_from_bf16(load<uint16_t>(data, index));
+        case DType::i32:
+            return static_cast<float>(load<int32_t>(data, index));
+        default:
+            return NAN;  // blocks have no single elements
     }
 }
 
 void store_element(void* data, DType dtype, int64_t index, float value) {
     switch (dtype) {
-        case DType::f32: store(data, index, value); break;
-        case DType::f16: store(data, index, f16_from_float(value)); break;
-        case DType::bf16: store(data, index, bf16_from_float(value)); break;
-        case DType::i32: store(data, index, static_cast<int32_t>(value)); break;
-        default: break;
+        case DType::f32:
+            store(data, index, value);
+            break;
+        case DType::f16:
+            store(data, index, f16_from_float(value));
+            break;
+        case DType::bf16:
+            store(data, index, bf16_from_float(value));
+            break;
+        case DType::i32:
+            store(data, index, static_cast<int32_t>(value));
+            break;
+        default:
+            break;
     }
 }
 

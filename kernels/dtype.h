@@ -22,7 +22,9 @@ struct DTypeInfo {
 
 const DTypeInfo& dtype_info(DType dtype);
 std::optional<DType> dtype_from_name(std::string_view name);  // "bf16", "q4_k", ...
-inline bool is_floating(DType d) { return d == DType::f32 || d == DType::f16 || d == DType::bf16; }
+inline bool is_floating(DType d) {
+    return d == DType::f32 || d == DType::f16 || d == DType::bf16;
+}
 
 // Bytes of `elements` consecutive elements; elements must be whole blocks.
 inline int64_t dtype_bytes(DType dtype, int64_t elements) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The contract of the seven steps of a forward pass. One struct of arguments per step; every field
-// says its shape, and `fields()` says the same to programs: the catalogue, the probe, the tests, the
-// benchmarks and the diagnosis are loops over it. Nothing else describes a step.
+// says its shape, and `fields()` says the same to programs: the catalogue, the probe, the tests,
+// the benchmarks and the diagnosis are loops over it. Nothing else describes a step.
 //
 // Symbols: T rows (tokens) >= 1, prefill and decode alike; H hidden_size; A num_attention_heads;
 // G num_key_value_heads; D head_dim; I intermediate_size; V vocab_size; C context (cache) length.
@@ -37,9 +37,9 @@ enum class Role : uint8_t {
 // Where a call stands. Kernels take the position from device memory (a captured graph replays for
 // every token); `first_row` is the host's copy of it, for views, messages and CPU kernels' checks.
 struct StepContext {
-    int layer = -1;          // -1 for embed, num_hidden_layers for logits
-    int64_t first_row = 0;   // position of row 0 = rows already in the cache
-    Tensor position;         // i32 [1], device memory
+    int layer = -1;         // -1 for embed, num_hidden_layers for logits
+    int64_t first_row = 0;  // position of row 0 = rows already in the cache
+    Tensor position;        // i32 [1], device memory
 };
 
 template <class Args>

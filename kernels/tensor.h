@@ -39,7 +39,9 @@ struct Tensor {
     Tensor reshaped(std::initializer_list<int64_t> new_shape) const;
 
     template <class T>
-    T* as() const { return static_cast<T*>(data); }
+    T* as() const {
+        return static_cast<T*>(data);
+    }
 
     // "bf16[17, 576]", with strides where they are not the contiguous ones.
     std::string description() const;

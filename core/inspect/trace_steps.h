@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The steps of a trace as the reference and truth compute them from the trace's own inputs: local
-// error, the other way round. Wherever they run, all that is here lies in the host's memory, but for
-// weights and constants. Internal to the comparison of traces.
+// error, the other way round. Wherever they run, all that is here lies in the host's memory, but
+// for weights and constants. Internal to the comparison of traces.
 //
 // What a trace lacks of a step's inputs is taken from the step before, each path's own: then it is
 // the way from the last tensor that the trace has which is judged, and the floor is that way's.

@@ -9,8 +9,8 @@ namespace lockstep {
 
 class Utf8Stream {
   public:
-    // Returns what became complete; invalid bytes become U+FFFD, one per maximal subpart, as Python's
-    // errors="replace" does.
+    // Returns what became complete; invalid bytes become U+FFFD, one per maximal subpart, as
+    // Python's errors="replace" does.
     std::string push(std::string_view bytes);
     // What is left at the end, incomplete sequences replaced.
     std::string finish();

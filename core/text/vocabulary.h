@@ -11,7 +11,12 @@
 namespace lockstep {
 
 enum class TokenType : uint8_t {  // GGUF's tokenizer.ggml.token_type
-    normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6
+    normal = 1,
+    unknown = 2,
+    control = 3,
+    user_defined = 4,
+    unused = 5,
+    byte = 6
 };
 
 struct Vocabulary {

@@ -225,9 +225,8 @@ class TestGpuUserKernel : public QObject {
                                           << "wrote 2 bytes before hidden_attn bf16[3, 63]";
         QTest::newRow("misaligned") << "misaligned"
                                     << "misaligned address";
-        QTest::newRow("a launch that is refused")
-            << "launch"
-            << "the CUDA runtime says \"invalid";
+        QTest::newRow("a launch that is refused") << "launch"
+                                                  << "the CUDA runtime says \"invalid";
         QTest::newRow("an input") << "input"
                                   << "wrote to attn bf16[3, 64], which it may only read";
         QTest::newRow("a weight") << "weight"

@@ -38,8 +38,7 @@ class TestDType : public QObject {
             bits = bits * 1664525u + 1013904223u;
             const float value = std::bit_cast<float>(bits);
             if (std::isnan(value)) continue;
-            QCOMPARE(f16_from_float(value),
-                     std::bit_cast<uint16_t>(static_cast<_Float16>(value)));
+            QCOMPARE(f16_from_float(value), std::bit_cast<uint16_t>(static_cast<_Float16>(value)));
         }
     }
     void bf16_ties_go_to_even() {

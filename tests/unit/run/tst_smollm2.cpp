@@ -254,9 +254,9 @@ class TestSmolLM2 : public QObject {
     }
 
     // Over a whole model roundings in another order may land a little worse by chance: the ratio is
-    // the one that the reference is allowed against transformers, far inside the rule's 1.5. Each row
-    // counts by its own size, as one element of this model's first row is ten thousand times as large
-    // as the others.
+    // the one that the reference is allowed against transformers, far inside the rule's 1.5. Each
+    // row counts by its own size, as one element of this model's first row is ten thousand times as
+    // large as the others.
     void fused_is_no_noisier_than_the_reference() {
         if (!cpu_path("fused") || !cpu_path("reference")) QSKIP("this build has no fused path");
         const Noise fused = measure(*cpu_path("fused")),
