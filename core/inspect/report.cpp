@@ -172,8 +172,7 @@ std::string match_sentence(const Comparison& comparison) {
     return match +
            " in every step when given the same inputs, but run by itself it drifts far "
            "beyond rounding: look for state, a cache row or a position, and for small errors that "
-           "all "
-           "go the same way.";
+           "all go the same way.";
 }
 
 std::string parted_sentence(const Comparison& comparison, const Diagnosis* diagnosis) {

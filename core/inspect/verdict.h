@@ -62,9 +62,8 @@ inline constexpr int64_t verdict_tile = 64;
 // the noisiest row's; 1.5 is widened by exp(3 / sqrt(n)), the scatter of an RMS over n elements
 // (n = 64: 2.2, n = 576: 1.7, n = 10,000: 1.55), of errors that few elements dominate by as much
 // more as their kurtosis says; and of fewer than 16 elements no part is judged but the whole, by
-// its maximum. The roundings in the second line are there because a row's errors
-// go together: one large channel rounded up or down scales all of its row, in one path and not in
-// the other.
+// its maximum. The roundings in the second line are there because a row's errors go together: one
+// large channel rounded up or down scales all of its row, in one path and not in the other.
 //
 // stop: where it becomes true meanwhile, the verdict says nothing.
 Verdict judge(const Tensor& candidate, const Tensor& reference, const Tensor& truth, DType dtype,
