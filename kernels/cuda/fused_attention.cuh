@@ -20,9 +20,9 @@ HeadRows<T> head_rows(const Tensor& tensor) {
     return {tensor.as<const T>(), tensor.stride[0], tensor.stride[1]};
 }
 
-// Every head's row can be read 16 bytes at a time, where a head has whole eights.
+// Every head's row can be read 16 bytes at a time.
 inline bool heads_aligned(const Tensor& tensor) {
-    return tensor.stride[0] % 8 == 0 && tensor.stride[1] % 8 == 0 &&
+    return tensor.stride[0] % 8 == 0 && tensor.stride[1] % 8 == 0 && tensor.shape[2] % 8 == 0 &&
            reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
 }
 

@@ -314,9 +314,6 @@ Status run(const AttentionArgs& args, CudaStream& stream) {
     const auto tickets_wanted = static_cast<size_t>(at_once * groups * head_blocks);
     LOCKSTEP_ASSIGN(void* const tickets,
                     stream.room(CudaStream::tickets, tickets_wanted * sizeof(unsigned)));
-    const auto aligned = [dim](const Tensor& tensor) {
-        return dim % 8 == 0 && heads_aligned(tensor);
-    };
     Input<T> in{head_rows<T>(args.q),
                 head_rows<T>(args.k_cache),
                 head_rows<T>(args.v_cache),
@@ -331,8 +328,8 @@ Status run(const AttentionArgs& args, CudaStream& stream) {
                 static_cast<int>(dim),
                 static_cast<int>(chunk),
                 static_cast<int>(splits),
-                aligned(args.k_cache),
-                aligned(args.q),
+                heads_aligned(args.k_cache),
+                heads_aligned(args.q),
                 static_cast<float*>(partials),
                 static_cast<int>(part_stride),
                 static_cast<unsigned*>(tickets)};

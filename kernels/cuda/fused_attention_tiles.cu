@@ -207,11 +207,6 @@ __global__ __launch_bounds__(threads) void tiles_kernel(Input<T> in) {
     store<T, Dim>(in, head, first_row, running);
 }
 
-bool heads_aligned(const Tensor& tensor) {
-    return tensor.stride[0] % 8 == 0 && tensor.stride[1] % 8 == 0 && tensor.shape[2] % 8 == 0 &&
-           reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
-}
-
 template <class T, int Dim>
 Status run(const AttentionArgs& args, CudaStream& stream) {
     const int64_t rows = args.q.shape[0], heads = args.q.shape[1];
