@@ -29,9 +29,9 @@ Status add_product(const char* name, const Tensor& x, const Tensor& weight, cons
                    const Tensor& out, CudaStream& stream);
 // x [T, H] normed, rounded once, in the stream's room: what tensor cores are given.
 Result<Tensor> norm_rows(const Tensor& x, const Tensor& weight, float eps, CudaStream& stream);
-// x weight^T [T, N], rounded once, in a slot of the stream's room; by cuBLAS.
-Result<Tensor> library_product(const Tensor& x, const Tensor& weight, CudaStream::Slot slot,
-                               CudaStream& stream);
+// x weight^T [T, N], rounded once, to x's dtype or f32, in a slot of the stream's room; by cuBLAS.
+Result<Tensor> library_product(const Tensor& x, const Tensor& weight, DType dtype,
+                               CudaStream::Slot slot, CudaStream& stream);
 // product [T, heads * D] + bias, rotated where `angles` has tables, into rows of out [.., heads, D]
 // from row 0 on or, in the cache, from the position on.
 struct Angles {

@@ -18,8 +18,8 @@ struct HeadsOut {
 };
 
 // A thread has a pair (i, i + D/2) of one head of one row.
-template <class T>
-__global__ void finish_heads_kernel(const T* product, const T* bias, const float* cosine,
+template <class P, class T>
+__global__ void finish_heads_kernel(const P* product, const T* bias, const float* cosine,
                                     const float* sine, int64_t angle_stride,
                                     const int32_t* position, HeadsOut<T> out, bool to_cache) {
     device::let_next_kernel_begin();
@@ -29,7 +29,7 @@ __global__ void finish_heads_kernel(const T* product, const T* bias, const float
     if (pair >= out.heads * half) return;
     const int head = pair / half, i = pair % half, column = head * out.dim + i;
     const int64_t row = blockIdx.y, place = row + *position;
-    const T* from = product + row * out.heads * out.dim + column;
+    const P* from = product + row * out.heads * out.dim + column;
     float low = device::to_float(from[0]), high = device::to_float(from[half]);
     if (bias) {
         low += device::to_float(bias[column]);
@@ -81,12 +81,12 @@ bool by_library(int64_t rows, DType dtype) {
     return rows >= library_rows && dtype != DType::f32 && Cublas::available();
 }
 
-Result<Tensor> library_product(const Tensor& x, const Tensor& weight, CudaStream::Slot slot,
-                               CudaStream& stream) {
+Result<Tensor> library_product(const Tensor& x, const Tensor& weight, DType dtype,
+                               CudaStream::Slot slot, CudaStream& stream) {
     const int64_t rows = x.shape[0], columns = weight.shape[0];
     LOCKSTEP_ASSIGN(void* const memory,
-                    stream.room(slot, static_cast<size_t>(dtype_bytes(x.dtype, rows * columns))));
-    const Tensor product(memory, x.dtype, {rows, columns});
+                    stream.room(slot, static_cast<size_t>(dtype_bytes(dtype, rows * columns))));
+    const Tensor product(memory, dtype, {rows, columns});
     LOCKSTEP_TRY(stream.state<Cublas>().linear(x, weight, product, false));
     return product;
 }
@@ -94,14 +94,17 @@ Result<Tensor> library_product(const Tensor& x, const Tensor& weight, CudaStream
 Status finish_heads(const Tensor& product, const Tensor& bias, const Angles& angles,
                     const Tensor& out, bool to_cache, CudaStream& stream) {
     const int64_t heads = out.shape[1], dim = out.shape[2];
-    return with_half_type(product.dtype, [&]<class T>(T) {
+    return with_half_type(out.dtype, [&]<class T>(T) {
         const HeadsOut<T> target{out.as<T>(), out.stride[0], out.stride[1], static_cast<int>(heads),
                                  static_cast<int>(dim)};
-        return launch("fused qkv end", finish_heads_kernel<T>,
-                      elements(product.shape[0], heads * dim / 2), stream, product.as<const T>(),
-                      bias.as<const T>(), angles.cos.as<const float>(),
-                      angles.sin.as<const float>(), angles.cos.stride[0],
-                      angles.position.as<const int32_t>(), target, to_cache);
+        const auto finish = [&]<class P>(P) {
+            return launch("fused qkv end", finish_heads_kernel<P, T>,
+                          elements(product.shape[0], heads * dim / 2), stream,
+                          product.as<const P>(), bias.as<const T>(), angles.cos.as<const float>(),
+                          angles.sin.as<const float>(), angles.cos.stride[0],
+                          angles.position.as<const int32_t>(), target, to_cache);
+        };
+        return product.dtype == DType::f32 ? finish(float()) : finish(T());
     });
 }
 

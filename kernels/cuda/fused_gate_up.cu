@@ -108,10 +108,10 @@ Status gate_up(const GateUpArgs& args, Stream& any_stream) {
         LOCKSTEP_ASSIGN(
             const Tensor normed,
             norm_rows(args.hidden_attn, args.post_attention_layernorm, args.rms_norm_eps, stream));
-        LOCKSTEP_ASSIGN(const Tensor gate,
-                        library_product(normed, args.gate_proj, CudaStream::first, stream));
-        LOCKSTEP_ASSIGN(const Tensor up,
-                        library_product(normed, args.up_proj, CudaStream::second, stream));
+        LOCKSTEP_ASSIGN(const Tensor gate, library_product(normed, args.gate_proj, normed.dtype,
+                                                           CudaStream::first, stream));
+        LOCKSTEP_ASSIGN(const Tensor up, library_product(normed, args.up_proj, normed.dtype,
+                                                         CudaStream::second, stream));
         return silu_product(gate, up, args.mlp, stream);
     }
     return with_type(args.mlp.dtype, [&]<class T>(T) { return run<T>(args, stream); });

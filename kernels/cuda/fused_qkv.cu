@@ -149,12 +149,14 @@ Status run(const QkvArgs& args, CudaStream& stream) {
 Status run_by_library(const QkvArgs& args, CudaStream& stream) {
     LOCKSTEP_ASSIGN(const Tensor normed,
                     norm_rows(args.hidden, args.input_layernorm, args.rms_norm_eps, stream));
-    LOCKSTEP_ASSIGN(const Tensor q,
-                    library_product(normed, args.q_proj, CudaStream::first, stream));
-    LOCKSTEP_ASSIGN(const Tensor k,
-                    library_product(normed, args.k_proj, CudaStream::second, stream));
-    LOCKSTEP_ASSIGN(const Tensor v,
-                    library_product(normed, args.v_proj, CudaStream::third, stream));
+    // A bias is added to the sum, not to the rounded sum, as the reference has it.
+    const auto product = [&](const Tensor& weight, const Tensor& bias, CudaStream::Slot slot) {
+        const DType dtype = bias.defined() ? DType::f32 : normed.dtype;
+        return library_product(normed, weight, dtype, slot, stream);
+    };
+    LOCKSTEP_ASSIGN(const Tensor q, product(args.q_proj, args.q_bias, CudaStream::first));
+    LOCKSTEP_ASSIGN(const Tensor k, product(args.k_proj, args.k_bias, CudaStream::second));
+    LOCKSTEP_ASSIGN(const Tensor v, product(args.v_proj, args.v_bias, CudaStream::third));
     const Angles angles{args.rope_cos, args.rope_sin, args.context.position};
     const Angles none{Tensor(), Tensor(), args.context.position};
     LOCKSTEP_TRY(finish_heads(q, args.q_bias, angles, args.q, false, stream));

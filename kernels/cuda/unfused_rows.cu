@@ -56,9 +56,9 @@ __global__ void convert_kernel(Rows<const From> from, Rows<To> to, int64_t colum
 }
 
 template <class W, class T>
-__global__ void repeat_kernel(const W* vector, Rows<T> to, int64_t columns) {
+__global__ void add_bias_kernel(Rows<const float> sums, const W* bias, Rows<T> y, int64_t columns) {
     const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i < columns) to[blockIdx.y][i] = from_float<T>(to_float(vector[i]));
+    if (i < columns) y[blockIdx.y][i] = from_float<T>(sums[blockIdx.y][i] + to_float(bias[i]));
 }
 
 template <class W, class T>
@@ -195,11 +195,12 @@ Status convert(const Tensor& from, const Tensor& to, CudaStream& stream) {
     });
 }
 
-Status repeat(const Tensor& vector, const Tensor& to, CudaStream& stream) {
-    return with_type(vector.dtype, [&]<class W>(W) {
-        return with_type(to.dtype, [&]<class T>(T) {
-            return launch("repeat", repeat_kernel<W, T>, elements(to.shape[0], to.shape[1]), stream,
-                          vector.as<const W>(), rows_of<T>(to), to.shape[1]);
+Status add_bias(const Tensor& sums, const Tensor& bias, const Tensor& y, CudaStream& stream) {
+    return with_type(bias.dtype, [&]<class W>(W) {
+        return with_type(y.dtype, [&]<class T>(T) {
+            return launch("add_bias", add_bias_kernel<W, T>, elements(y.shape[0], y.shape[1]),
+                          stream, rows_of<const float>(sums), bias.as<const W>(), rows_of<T>(y),
+                          y.shape[1]);
         });
     });
 }

@@ -14,8 +14,8 @@ namespace lockstep::unfused {
 Status embed(const Tensor& table, const Tensor& ids, const Tensor& hidden, CudaStream& stream);
 // to [rows, columns] = from, in to's dtype.
 Status convert(const Tensor& from, const Tensor& to, CudaStream& stream);
-// Each row of to [rows, N] = the vector [N].
-Status repeat(const Tensor& vector, const Tensor& to, CudaStream& stream);
+// y [rows, N] = sums [rows, N] in f32 + bias [N]
+Status add_bias(const Tensor& sums, const Tensor& bias, const Tensor& y, CudaStream& stream);
 // LlamaRMSNorm of each row.
 Status rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& normed,
                 CudaStream& stream);
