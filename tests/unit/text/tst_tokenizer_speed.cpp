@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A megabyte takes less than a second, whatever is in it: no text makes a tokenizer slow.
+// A megabyte takes less than a second, whatever is in it: no text makes a tokenizer slow. On a
+// machine that is too slow for that, at least in proportion: a quarter of it takes a quarter of the
+// time.
 #include <QtTest>
 #include <ctime>
 
@@ -61,6 +63,26 @@ std::vector<std::pair<const char*, std::string>> long_texts() {
     };
 }
 
+struct Times {
+    double encoding = 0, decoding = 0;
+};
+
+// Until both are below the limit: a machine that does something else beside has slower caches.
+Times best_of_three(const Tokenizer& tokenizer, const std::string& bytes) {
+    EncodeOptions options;
+    options.control = EncodeOptions::Control::everywhere;
+    Times best{1e9, 1e9};
+    for (int run = 0; run < 3 && std::max(best.encoding, best.decoding) >= limit; ++run) {
+        const double start = cpu_seconds();
+        const auto ids = tokenizer.encode(bytes, options);
+        const double encoded = cpu_seconds();
+        const std::string decoded = tokenizer.decode(ids);
+        best.encoding = std::min(best.encoding, encoded - start);
+        best.decoding = std::min(best.decoding, cpu_seconds() - encoded);
+    }
+    return best;
+}
+
 }  // namespace
 
 class TestTokenizerSpeed : public QObject {
@@ -80,22 +102,23 @@ class TestTokenizerSpeed : public QObject {
             LOCKSTEP_SOURCE_DIR "/tests/golden/tokenizer/" + kind.toStdString();
         const auto tokenizer = load_tokenizer(folder);
         QVERIFY(tokenizer);
-        EncodeOptions options;
-        options.control = EncodeOptions::Control::everywhere;
         const std::string bytes = text.toStdString();
-        double encoding = limit, decoding = limit;
-        // The best of three: a machine that does something else beside has slower caches.
-        for (int run = 0; run < 3 && std::max(encoding, decoding) >= limit; ++run) {
-            const double start = cpu_seconds();
-            const auto ids = (*tokenizer)->encode(bytes, options);
-            encoding = cpu_seconds() - start;
-            const std::string decoded = (*tokenizer)->decode(ids);
-            decoding = cpu_seconds() - start - encoding;
-        }
-        QVERIFY2(
-            encoding < limit && decoding < limit,
-            qPrintable(
-                QString("encoding %1 s, decoding %2 s of CPU time").arg(encoding).arg(decoding)));
+        const Times whole = best_of_three(**tokenizer, bytes);
+        if (whole.encoding < limit && whole.decoding < limit) return;
+        const Times quarter = best_of_three(**tokenizer, bytes.substr(0, bytes.size() / 4));
+        const QString said =
+            QString("encoding %1 s, decoding %2 s of CPU time, of a quarter %3 and %4")
+                .arg(whole.encoding)
+                .arg(whole.decoding)
+                .arg(quarter.encoding)
+                .arg(quarter.decoding);
+        const auto in_proportion = [](double all, double part) {
+            return all < limit || (all < 10 * limit && all < 6 * part);
+        };
+        QVERIFY2(in_proportion(whole.encoding, quarter.encoding) &&
+                     in_proportion(whole.decoding, quarter.decoding),
+                 qPrintable(said));
+        qInfo("%s", qPrintable(said));
     }
 };
 
