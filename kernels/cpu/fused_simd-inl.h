@@ -45,9 +45,18 @@ HWY_INLINE void store(D d, hn::Vec<D> v, float* p) {
     hn::StoreU(v, d, p);
 }
 template <class D>
-HWY_INLINE void store(D, hn::Vec<D> v, hwy::float16_t* p) {
+HWY_INLINE void store(D d, hn::Vec<D> v, hwy::float16_t* p) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+    // No instruction for it, and Highway 1.0.3's own conversion is off by more than the rounding.
+    float values[hn::MaxLanes(D())];
+    uint16_t bits[hn::MaxLanes(D())];
+    hn::StoreU(v, d, values);
+    for (size_t i = 0; i < hn::MaxLanes(d); ++i) bits[i] = f16_from_float(values[i]);
+    std::memcpy(p, bits, sizeof bits);
+#else
     const hn::Rebind<hwy::float16_t, D> d16;
     hn::StoreU(hn::DemoteTo(d16, v), d16, p);
+#endif
 }
 // To nearest, ties to even; Highway 1.0.3's own conversion truncates.
 template <class D>
