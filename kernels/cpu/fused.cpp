@@ -50,8 +50,8 @@ struct ResidualLayout {
     Tensor weight, residual, out;
 
     int64_t groups() const { return groups_of(weight.shape[0], group_columns); }
-    void columns(int64_t group, const void** to) const {
-        plain_columns(weight, group * group_columns, group_columns, to);
+    void columns(int64_t first, int64_t count, const void** to) const {
+        plain_columns(weight, first * group_columns, count * group_columns, to);
     }
     void finish(const FinishedPanel& panel) const {
         const int64_t first = panel.first * group_columns;
@@ -70,8 +70,8 @@ struct LogitsLayout {
     Tensor weight, logits;
 
     int64_t groups() const { return groups_of(weight.shape[0], group_columns); }
-    void columns(int64_t group, const void** to) const {
-        plain_columns(weight, group * group_columns, group_columns, to);
+    void columns(int64_t first, int64_t count, const void** to) const {
+        plain_columns(weight, first * group_columns, count * group_columns, to);
     }
     void finish(const FinishedPanel& panel) const {
         const int64_t first = panel.first * group_columns;
@@ -88,17 +88,19 @@ struct GateUpLayout {
     Tensor gate, up, mlp;
 
     int64_t groups() const { return groups_of(gate.shape[0], gate_group); }
-    void columns(int64_t group, const void** to) const {
-        plain_columns(gate, group * gate_group, gate_group, to);
-        plain_columns(up, group * gate_group, gate_group, to + gate_group);
+    // All gates, then all ups.
+    void columns(int64_t first, int64_t count, const void** to) const {
+        plain_columns(gate, first * gate_group, count * gate_group, to);
+        plain_columns(up, first * gate_group, count * gate_group, to + count * gate_group);
     }
     void finish(const FinishedPanel& panel) const {
         const int64_t first = panel.first * gate_group;
         const int64_t count = std::min(panel.groups * gate_group, gate.shape[0] - first);
         for (int64_t r = 0; r < panel.rows; ++r) {
             char* to = static_cast<char*>(row_bytes_of(mlp, panel.row + r));
-            fused_kernels().gate(panel.row_values(r), count, to + dtype_bytes(mlp.dtype, first),
-                                 mlp.dtype);
+            const float* gates = panel.row_values(r);
+            fused_kernels().gate(gates, gates + panel.groups * gate_group, count,
+                                 to + dtype_bytes(mlp.dtype, first), mlp.dtype);
         }
     }
 };
@@ -139,13 +141,16 @@ struct QkvLayout {
     }
 
     int64_t groups() const { return (heads + 2 * kv_heads) * groups_per_head; }
-    void columns(int64_t group, const void** to) const {
-        const Part p = part(group);
-        const int64_t low = p.head * 2 * half_dim + p.pair;
-        for (int64_t i = 0; i < pairs; ++i) {
-            const int64_t row = p.pair + i < half_dim ? low + i : low;
-            to[i] = row_bytes_of(p.weight, row);
-            to[pairs + i] = row_bytes_of(p.weight, row + half_dim);
+    // All lows, then all their partners: as they lie in memory, while the groups are of one head.
+    void columns(int64_t first, int64_t count, const void** to) const {
+        for (int64_t g = 0; g < count; ++g, to += pairs) {
+            const Part p = part(first + g);
+            const int64_t low = p.head * 2 * half_dim + p.pair;
+            for (int64_t i = 0; i < pairs; ++i) {
+                const int64_t row = p.pair + i < half_dim ? low + i : low;
+                to[i] = row_bytes_of(p.weight, row);
+                to[count * pairs + i] = row_bytes_of(p.weight, row + half_dim);
+            }
         }
     }
     void finish(const FinishedPanel& panel) const {
@@ -164,7 +169,8 @@ struct QkvLayout {
             }
         }
         Rotation r;
-        r.c = panel.c + (group - panel.first) * group_columns;
+        r.c = panel.c + (group - panel.first) * pairs;
+        r.c_partner = panel.groups * pairs;
         r.bias = bias;
         if (p.rotated) {
             r.cosine = row_of<float>(args.rope_cos, position + panel.row) + p.pair;

@@ -20,13 +20,17 @@ namespace lockstep::HWY_NAMESPACE {
 constexpr int query_tile = lanes >= 16 ? 6 : 3;
 constexpr int tile_vectors = 4;
 
-// sums[m][j] = sum over i < count of a[m][i] * b[i][j * lanes ..]
-template <class W, int rows, int vectors, class T>
-HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const T* HWY_RESTRICT b,
-                         int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors]) {
+template <int rows, int vectors>
+HWY_INLINE void zero(Vector (&sums)[rows][vectors]) {
     for (int m = 0; m < rows; ++m) {
         for (int j = 0; j < vectors; ++j) sums[m][j] = hn::Zero(F32());
     }
+}
+
+// sums[m][j] += sum over i < count of a[m][i] * b[i][j * lanes ..]
+template <class W, int rows, int vectors, class T>
+HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const T* HWY_RESTRICT b,
+                         int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors]) {
     for (int64_t i = 0; i < count; ++i, b += b_stride) {
         Vector y[vectors];
         for (int j = 0; j < vectors; ++j) y[j] = load(b + j * int64_t{lanes});
@@ -68,6 +72,7 @@ HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, flo
     }
     for (int64_t from = 0; from < words; from += W::words_of_sum) {
         Vector sums[rows][vectors];
+        zero(sums);
         multiply<W>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
                     chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums);
         for (int m = 0; m < rows; ++m) {
@@ -146,8 +151,15 @@ HWY_INLINE void fold_values(Vector part, float part_factor, float old_factor, fl
 template <int rows, int vectors, class T>
 HWY_INLINE void value_tile(const AttendChunk& c, const T* v, int64_t query, int64_t d, int64_t keys,
                            const float* weights, const FoldFactors& factors) {
+    constexpr int64_t most = 16;  // keys between two looks ahead
     Vector sums[rows][vectors];
-    multiply<FloatWords>(weights, chunk_keys, v + d, c.v_stride, keys, sums);
+    zero(sums);
+    for (int64_t key = 0; key < keys; key += most) {
+        const int64_t count = HWY_MIN(most, keys - key);
+        if (c.ahead && d == 0) c.ahead->lines(int{most} * lines_of_head<T>(c.head_dim));
+        multiply<FloatWords>(weights + key, chunk_keys, v + d + key * c.v_stride, c.v_stride, count,
+                             sums);
+    }
     for (int m = 0; m < rows; ++m) {
         float* o = c.out.o + (query + m) * c.padded_head_dim + d;
         for (int j = 0; j < vectors; ++j)

@@ -3,6 +3,7 @@
 // and chunks and merged by the thread that ends a head's last chunk, many rows (prefill) over heads
 // and blocks of rows, each of which walks its chunks in order. Both merge the same chunks in the
 // same order: a row's bits do not depend on which way it went.
+#include <array>
 #include <cmath>
 
 #include "kernels/cpu/fused.h"
@@ -34,6 +35,7 @@ class Attention {
           stream_(cpu_stream(stream)),
           pool_(stream_.pool()),
           scratch_(stream.state<FusedScratch>()),
+          order_(stream.state<ReadOrder>()),
           position_(position),
           rows_(args.q.shape[0]),
           kv_heads_(args.k_cache.shape[1]),
@@ -97,7 +99,7 @@ class Attention {
 
     // Attends rows [first, last) to the keys of one chunk.
     void attend(const Own& own, int64_t kv, int64_t first, int64_t last, int64_t chunk,
-                const PartialSoftmax& out, const NextKeys& next) const {
+                const PartialSoftmax& out, ReadAhead* ahead) const {
         const int64_t key = chunk * chunk_keys;
         const auto seen_by = [&](int64_t t) {
             return std::clamp<int64_t>(position_ + t + 1 - key, 0, chunk_keys);
@@ -111,7 +113,7 @@ class Attention {
         keys.count = seen_by(last - 1);
         keys.head_dim = head_dim_;
         keys.padded_head_dim = padded_head_dim_;
-        keys.next = next;
+        keys.ahead = ahead;
         keys.packed_k = own.packed_k;
         const int64_t queries = (last - first) * heads_per_kv_;
         const bool in_place = queries <= few_queries && head_dim_ == padded_head_dim_;
@@ -133,6 +135,7 @@ class Attention {
         c.v = in_place ? keys.v : own.packed_v;
         c.v_stride = in_place ? keys.v_stride : padded_head_dim_;
         c.v_dtype = in_place ? keys.dtype : DType::f32;
+        c.ahead = ahead;
         c.out = out;
         attention_.attend(c);
     }
@@ -179,59 +182,83 @@ class Attention {
             Carver carver(scratch_.shared() + header + (kv * chunks + chunk) * one.bytes());
             return take_partial(carver, queries);
         };
-        share_out(pool_, Claims(kv_heads_ * chunks, 1, pool_.threads()),
-                  [&](int thread, Pieces& pieces) {
-                      Carver carver(scratch_.own(thread));
-                      const Own own = take_own(carver, queries);
-                      for (int64_t first, last; pieces.next(first, last);) {
-                          attend_units(own, first, last, chunks, left, partial);
-                      }
-                  });
+        const auto body = [&](int thread, Pieces& pieces) {
+            Carver carver(scratch_.own(thread));
+            const Own own = take_own(carver, queries);
+            for (int64_t first, last; pieces.next(first, last);) {
+                attend_units(own, first, last, chunks, left, partial, pool_.read_ahead(thread));
+            }
+        };
+        // The last chunk may be short: its units go to whoever is free.
+        const int64_t whole = kv_heads_ * ((position_ + rows_) / chunk_keys);
+        Claims claims =
+            Claims::in_shares(kv_heads_ * chunks, whole / pool_.threads(), pool_.threads());
+        if (rows_ > 1) {
+            share_out(pool_, claims, body);
+            return {};
+        }
+        share_out(pool_, claims, body, order_.begin(args_.k_cache.data));
+        order_.end(args_.k_cache.data, true, [&](FirstReads& reads) { note_reads(claims, reads); });
         return {};
     }
+    // The keys and values of each thread's first chunk.
+    void note_reads(const Claims& claims, FirstReads& reads) const {
+        for (int thread = 0; thread < pool_.threads(); ++thread) {
+            const int64_t unit = claims.first_of(thread);
+            if (unit == claims.last_of(thread)) continue;
+            for (const Extent& rows : rows_of_chunk(unit / kv_heads_))
+                reads.add(thread, rows.first, rows.bytes);
+        }
+    }
+    // Its keys and its values, of all heads: neighbours in memory.
+    std::array<Extent, 2> rows_of_chunk(int64_t chunk) const {
+        const int64_t key = chunk * chunk_keys;
+        const int64_t count = std::clamp<int64_t>(position_ + rows_ - key, 0, chunk_keys);
+        const auto rows = [&](const Tensor& cache) {
+            return Extent{static_cast<const char*>(key_of(cache, key, 0)),
+                          count * dtype_bytes(cache.dtype, cache.stride[0])};
+        };
+        return {rows(args_.k_cache), rows(args_.v_cache)};
+    }
     // Unit u is chunk u / kv_heads_ for kv head u % kv_heads_: neighbours in memory, one after
-    // another.
+    // another. While one chunk is computed, the next one comes; with the last, what comes after
+    // this step.
     template <class PartialOf>
     void attend_units(const Own& own, int64_t first, int64_t last, int64_t chunks,
-                      std::atomic<int64_t>* left, const PartialOf& partial) const {
+                      std::atomic<int64_t>* left, const PartialOf& partial,
+                      ReadAhead& after) const {
         fetch(first, last);
+        std::array<Extent, 2> rows;
+        ReadAhead next;
         for (int64_t unit = first; unit < last; ++unit) {
             const int64_t kv = unit % kv_heads_, chunk = unit / kv_heads_;
+            if (unit == first || kv == 0) {
+                next.all();
+                if (chunk + 1 < chunks) {
+                    rows = rows_of_chunk(chunk + 1);
+                    next = ReadAhead(rows);
+                }
+            }
             load_queries(own, kv, 0, rows_);
             const PartialSoftmax part = partial(kv, chunk);
             begin(part, rows_ * heads_per_kv_);
-            attend(own, kv, 0, rows_, chunk, part,
-                   (chunk + 1) * kv_heads_ < last ? keys_after(unit) : NextKeys());
+            attend(own, kv, 0, rows_, chunk, part, next.done() ? &after : &next);
             if (left[kv].fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
             merge_chunks(own, kv, chunks, partial);
         }
-    }
-    // A unit's share of the next chunk's rows, all heads together: memory is quickest in its order.
-    NextKeys keys_after(int64_t unit) const {
-        const int64_t key = (unit / kv_heads_ + 1) * chunk_keys, kv = unit % kv_heads_;
-        const int64_t rows = std::min<int64_t>(chunk_keys, position_ + rows_ - key);
-        NextKeys next;
-        next.row_bytes = dtype_bytes(args_.k_cache.dtype, head_dim_);
-        const int64_t before = kv * chunk_keys;
-        next.count = std::clamp<int64_t>(rows * kv_heads_ - before, 0, chunk_keys);
-        next.k = static_cast<const char*>(key_of(args_.k_cache, key, 0)) + before * next.row_bytes;
-        next.v = static_cast<const char*>(key_of(args_.v_cache, key, 0)) + before * next.row_bytes;
-        return next;
     }
     // What of the first unit's chunk [first, last) need.
     void fetch(int64_t first, int64_t last) const {
         const int64_t key = first / kv_heads_ * chunk_keys, kv = first % kv_heads_;
         const int64_t heads = std::min(kv_heads_ - kv, last - first);
         const int64_t count = std::min<int64_t>(chunk_keys, position_ + rows_ - key);
-        const auto rows = [&](const Tensor& cache) {
-            const int64_t bytes = dtype_bytes(cache.dtype, heads * head_dim_);
+        for (const Tensor* cache : {&args_.k_cache, &args_.v_cache}) {
+            const int64_t bytes = dtype_bytes(cache->dtype, heads * head_dim_);
             for (int64_t i = 0; i < count; ++i) {
-                const auto* row = static_cast<const char*>(key_of(cache, key + i, kv));
+                const auto* row = static_cast<const char*>(key_of(*cache, key + i, kv));
                 for (int64_t b = 0; b < bytes; b += 64) fetch_line(row + b);
             }
-        };
-        rows(args_.k_cache);
-        rows(args_.v_cache);
+        }
     }
     template <class PartialOf>
     void merge_chunks(const Own& own, int64_t kv, int64_t chunks, const PartialOf& partial) const {
@@ -253,7 +280,8 @@ class Attention {
         const int64_t blocks = blocks_of(block);
         const int64_t queries = block * heads_per_kv_;
         LOCKSTEP_TRY(reserve(0, queries));
-        share_out(pool_, Claims::one_by_one(blocks * kv_heads_), [&](int thread, Pieces& pieces) {
+        Claims claims = Claims::one_by_one(blocks * kv_heads_);
+        share_out(pool_, claims, [&](int thread, Pieces& pieces) {
             Carver carver(scratch_.own(thread));
             const Own own = take_own(carver, queries);
             for (int64_t unit, last; pieces.next(unit, last);) {
@@ -269,7 +297,7 @@ class Attention {
         load_queries(own, kv, first, last);
         begin(own.running, (last - first) * heads_per_kv_);
         for (int64_t chunk = 0; chunk < chunks_of(position_ + last); ++chunk)
-            attend(own, kv, first, last, chunk, own.running, NextKeys());
+            attend(own, kv, first, last, chunk, own.running, nullptr);
         finish(own.running, kv, first, last);
     }
 
@@ -280,6 +308,7 @@ class Attention {
     CpuStream& stream_;
     ThreadPool& pool_;
     FusedScratch& scratch_;
+    ReadOrder& order_;
     const int64_t position_, rows_, kv_heads_, heads_per_kv_, head_dim_, words_, padded_head_dim_;
 };
 

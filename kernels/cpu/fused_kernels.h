@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "kernels/cpu/read_ahead.h"
 #include "kernels/dtype.h"
 
 namespace lockstep {
@@ -15,9 +16,9 @@ namespace lockstep {
 // Columns of one product are computed in panels, and within it in groups that an epilogue treats as
 // one: a rotation needs both halves of a head, an activation gate and up.
 inline constexpr int panel_columns = 64;
-inline constexpr int plain_group = 16;    // columns that need no others
+inline constexpr int plain_group = 4;     // columns that need no others
 inline constexpr int rotation_group = 8;  // pairs: so many columns, then their partners
-inline constexpr int gate_group = 16;     // columns of gate, then the same of up
+inline constexpr int gate_group = 8;      // columns of gate, then the same of up
 // Keys are attended to in chunks of so many; partial softmaxes are merged in ascending order.
 inline constexpr int chunk_keys = 128;
 
@@ -33,33 +34,18 @@ struct PanelProduct {
 };
 using PanelFunction = void (*)(const PanelProduct&);
 
-// Decode asks for the weights' stream this far ahead. Qwen2.5-0.5B's lm_head came at 75 GB/s with
-// it and one column after the other, at 65 with four side by side (two Zen 5 cores); 2 to 8 kB did
-// nearly the same.
-inline constexpr int64_t prefetch_bytes = 6144;
+// Decode asks for the weights' stream so many bytes ahead. Two Sapphire Rapids cores that read 28
+// GB/s got SmolLM2's weights at 19 without it and at 25 with it; 3 to 8 kB did nearly the same, and
+// so they did on two Zen 5 cores.
+inline constexpr int64_t fetched_ahead = 4096;
 
 // The sum over `depth` is split where two operands' tiles would leave the first-level cache; part
 // sums are added in ascending order.
+inline constexpr int64_t most_depth_part = 2048;
 inline int64_t depth_part(int64_t depth) {
-    constexpr int64_t most = 2048;
-    const int64_t parts = (depth + most - 1) / most;
+    const int64_t parts = (depth + most_depth_part - 1) / most_depth_part;
     return parts <= 1 ? depth : (depth / parts + 63) / 64 * 64;
 }
-
-// Asks for the second-level cache: a request for the first holds one of the few buffers of its
-// misses until memory answers. Two busy Zen 5 cores attended to 512 keys of 30 layers in 1.7 ms
-// with the one and in 1.2 ms with the other.
-inline void fetch_line(const char* address) {
-    __builtin_prefetch(address, 0, 2);
-}
-
-// Memory that will be read after a chunk: rows of keys and of values, one after another.
-struct NextKeys {
-    const char* k = nullptr;
-    const char* v = nullptr;
-    int64_t row_bytes = 0;
-    int64_t count = 0;  // rows, at most chunk_keys
-};
 
 // Keys and values of one chunk and key-value head, to be packed as operands of attention's
 // products: keys as words of four bytes, each a float, or the bf16 of a pair; values as floats,
@@ -73,7 +59,7 @@ struct ChunkKeys {
     int64_t count = 0;  // keys, at most chunk_keys
     int64_t head_dim = 0;
     int64_t padded_head_dim = 0;  // a multiple of 16
-    NextKeys next;                // fetched meanwhile
+    ReadAhead* ahead = nullptr;   // where given, asked for one head's lines for each key
     float* packed_k = nullptr;    // out [words of a head][chunk_keys]
     float* packed_v = nullptr;    // out [keys][padded_head_dim]; null: not packed
 };
@@ -100,7 +86,8 @@ struct AttendChunk {
     const void* v = nullptr;  // packed, or the cache's own where a head is whole vectors
     int64_t v_stride = 0;     // elements
     DType v_dtype = DType::f32;
-    PartialSoftmax out;  // the chunk is folded in
+    ReadAhead* ahead = nullptr;  // as ChunkKeys'
+    PartialSoftmax out;          // the chunk is folded in
 };
 
 struct AttentionKernels {
@@ -111,8 +98,9 @@ struct AttentionKernels {
 
 // Adds the bias to a group of rotation pairs and rotates them, for `rows` rows.
 struct Rotation {
-    const float* c = nullptr;       // [rows][panel_columns]: rotation_group lows, then highs
-    const float* bias = nullptr;    // as c's row
+    const float* c = nullptr;       // [rows][panel_columns]: rotation_group lows
+    int64_t c_partner = 0;          // elements from a low of c to its high
+    const float* bias = nullptr;    // rotation_group lows, then highs
     const float* cosine = nullptr;  // [rows][count], rows angle_stride apart; null: no rotation
     const float* sine = nullptr;
     int64_t angle_stride = 0;
@@ -137,8 +125,8 @@ struct FusedKernels {
     // out = residual + c
     void (*add)(const float* c, const void* residual, int64_t count, void* out, DType dtype);
     void (*rotate)(const Rotation&);
-    // out[i] = silu(gate[i]) * up[i] for a row of a panel: c holds gate_group gates, then ups
-    void (*gate)(const float* c, int64_t count, void* out, DType dtype);
+    // out[i] = silu(gates[i]) * ups[i]; whole groups of gate_group may be read
+    void (*gate)(const float* gates, const float* ups, int64_t count, void* out, DType dtype);
     // Attention in f32 over a cache of any dtype.
     AttentionKernels attention;
     // The same with scores summed in doubles.

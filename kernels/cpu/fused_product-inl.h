@@ -3,8 +3,6 @@
 // as the model keeps them, a row per output: lanes run along the depth, and each of a tile's sums
 // is one vector until its end. One code serves decode (a tile one row high, bound by the weights'
 // stream) and prefill (a tile as high as registers allow, bound by FMAs).
-#include <hwy/cache_control.h>
-
 #include "kernels/cpu/fused_simd-inl.h"
 
 #if defined(LOCKSTEP_FUSED_PRODUCT_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -23,12 +21,15 @@ constexpr int tile_rows = lanes >= 16 ? 6 : 3;
 // One row of weights, depth [from, to).
 template <class T>
 HWY_INLINE Vector line(const float* a, const T* w, int64_t from, int64_t to) {
+    constexpr int64_t of_line = HWY_MAX(64 / int64_t{sizeof(T)}, int64_t{lanes});
     Vector sum = hn::Zero(F32());
     int64_t k = from;
-    for (; k + int64_t{lanes} <= to; k += lanes) {
-        hwy::Prefetch(reinterpret_cast<const char*>(w + k) + prefetch_bytes);
-        sum = hn::MulAdd(load(a + k), load(w + k), sum);
+    for (; k + of_line <= to; k += of_line) {
+        fetch_line(reinterpret_cast<const char*>(w + k) + fetched_ahead);
+        for (int64_t i = k; i < k + of_line; i += lanes)
+            sum = hn::MulAdd(load(a + i), load(w + i), sum);
     }
+    for (; k + int64_t{lanes} <= to; k += lanes) sum = hn::MulAdd(load(a + k), load(w + k), sum);
     if (k < to) {
         const auto last = static_cast<size_t>(to - k);
         sum = hn::MulAdd(load_part(a + k, last), load_part(w + k, last), sum);
@@ -56,34 +57,36 @@ void lines(const float* a, const T* const* b, int64_t depth, float* c) {
     }
 }
 
+// n products from depth k on for each sum of a tile. A function, not a lambda: GCC inlines a lambda
+// too late to keep the sums in registers, and stored all of them at every step, at half the speed.
+template <int rows, class T>
+HWY_INLINE void accumulate(const float* HWY_RESTRICT a, int64_t a_stride, const T* const (&b)[4],
+                           int64_t k, size_t n, Vector (&sums)[rows][4]) {
+    const Vector w0 = load_lanes(b[0] + k, n);
+    const Vector w1 = load_lanes(b[1] + k, n);
+    const Vector w2 = load_lanes(b[2] + k, n);
+    const Vector w3 = load_lanes(b[3] + k, n);
+    for (int m = 0; m < rows; ++m) {
+        const Vector x = load_lanes(a + m * a_stride + k, n);
+        sums[m][0] = hn::MulAdd(x, w0, sums[m][0]);
+        sums[m][1] = hn::MulAdd(x, w1, sums[m][1]);
+        sums[m][2] = hn::MulAdd(x, w2, sums[m][2]);
+        sums[m][3] = hn::MulAdd(x, w3, sums[m][3]);
+    }
+}
+
 // Rows [0, rows) x 4 columns x depth [from, to).
 template <int rows, class T>
-HWY_INLINE void tile(const float* HWY_RESTRICT a, int64_t a_stride, const T* const* b, int64_t from,
-                     int64_t to, float* HWY_RESTRICT c, bool add) {
-    const T* HWY_RESTRICT b0 = b[0];
-    const T* HWY_RESTRICT b1 = b[1];
-    const T* HWY_RESTRICT b2 = b[2];
-    const T* HWY_RESTRICT b3 = b[3];
+HWY_INLINE void tile(const float* HWY_RESTRICT a, int64_t a_stride, const T* const* columns,
+                     int64_t from, int64_t to, float* HWY_RESTRICT c, bool add) {
+    const T* const b[4] = {columns[0], columns[1], columns[2], columns[3]};
     Vector sums[rows][4];
     for (int m = 0; m < rows; ++m) {
         for (int n = 0; n < 4; ++n) sums[m][n] = hn::Zero(F32());
     }
-    const auto accumulate = [&](int64_t k, size_t n) HWY_ATTR {
-        const Vector w0 = load_lanes(b0 + k, n);
-        const Vector w1 = load_lanes(b1 + k, n);
-        const Vector w2 = load_lanes(b2 + k, n);
-        const Vector w3 = load_lanes(b3 + k, n);
-        for (int m = 0; m < rows; ++m) {
-            const Vector x = load_lanes(a + m * a_stride + k, n);
-            sums[m][0] = hn::MulAdd(x, w0, sums[m][0]);
-            sums[m][1] = hn::MulAdd(x, w1, sums[m][1]);
-            sums[m][2] = hn::MulAdd(x, w2, sums[m][2]);
-            sums[m][3] = hn::MulAdd(x, w3, sums[m][3]);
-        }
-    };
     int64_t k = from;
-    for (; k + int64_t{lanes} <= to; k += lanes) accumulate(k, lanes);
-    if (k < to) accumulate(k, static_cast<size_t>(to - k));
+    for (; k + int64_t{lanes} <= to; k += lanes) accumulate<rows>(a, a_stride, b, k, lanes, sums);
+    if (k < to) accumulate<rows>(a, a_stride, b, k, static_cast<size_t>(to - k), sums);
     for (int m = 0; m < rows; ++m) {
         store_sums(sums[m][0], sums[m][1], sums[m][2], sums[m][3], c + m * panel_columns, add);
     }

@@ -22,7 +22,7 @@ struct ProductRows {
 };
 
 // Groups [first, first + groups) of rows [row, row + rows) have been computed: c is [rows]
-// [panel_columns], a group's columns side by side.
+// [panel_columns], in the order of the layout's columns.
 struct FinishedPanel {
     int64_t first = 0, groups = 0;
     int64_t row = 0, rows = 0;
@@ -44,8 +44,10 @@ class Product {
           stream_(cpu_stream(stream)),
           pool_(stream_.pool()),
           scratch_(stream.state<FusedScratch>()),
+          order_(stream.state<ReadOrder>()),
           rows_(left.rows.shape[0]),
-          depth_(left.rows.shape[1]) {
+          depth_(left.rows.shape[1]),
+          weight_dtype_(weight_dtype) {
         const bool pairs = weight_dtype == DType::bf16 && left.rows.dtype == DType::bf16 &&
                            kernels_.product_bf16_pairs;
         dtype_ = pairs ? DType::bf16 : DType::f32;
@@ -58,31 +60,42 @@ class Product {
 
     // Layout: static constexpr int64_t group_columns;  // a divisor of panel_columns
     //         int64_t groups() const;
-    //         void columns(int64_t group, const void** weights) const;  // group_columns of them
+    //         // the weights of groups [first, first + count), group_columns a group
+    //         void columns(int64_t first, int64_t count, const void** weights) const;
     //         void finish(const FinishedPanel&) const;
     template <class Layout>
     Status run(const Layout& layout) {
         LOCKSTEP_TRY(reserve());
         const bool shared = !ready_ && rows_ > rows_made_by_each_thread;
         if (shared) {
-            share_out(pool_, Claims(rows_, 4, pool_.threads()), [&](int thread, Pieces& pieces) {
+            Claims claims(rows_, 4, pool_.threads());
+            share_out(pool_, claims, [&](int thread, Pieces& pieces) {
                 const Own own = carve(thread);
                 begin(own);
                 for (int64_t first, last; pieces.next(first, last);)
                     make(own, first, last, scratch_.shared());
             });
         }
-        const int64_t smallest = rows_ > rows_made_by_each_thread ? 2 : 1;
-        share_out(pool_, Claims(layout.groups(), smallest, pool_.threads()),
-                  [&](int thread, Pieces& pieces) {
-                      const Own own = carve(thread);
-                      PanelProduct p = left_side(own, shared);
-                      for (int64_t first, last; pieces.next(first, last);) {
-                          for (int64_t row = 0; row < rows_; row += panel_rows) {
-                              compute(layout, p, own, first, last, row);
-                          }
-                      }
-                  });
+        const int64_t smallest = rows_ > rows_made_by_each_thread ? 32 / Layout::group_columns : 1;
+        const auto body = [&](int thread, Pieces& pieces) {
+            const Own own = carve(thread);
+            PanelProduct p = left_side(own, shared);
+            for (int64_t first, last; pieces.next(first, last);) {
+                for (int64_t row = 0; row < rows_; row += panel_rows) {
+                    compute(layout, p, own, first, last, row);
+                }
+            }
+        };
+        Claims claims(layout.groups(), smallest, pool_.threads());
+        if (rows_ > 1) {
+            share_out(pool_, claims, body);
+            return {};
+        }
+        const void* first_columns[panel_columns];
+        layout.columns(0, 1, first_columns);
+        share_out(pool_, claims, body, order_.begin(first_columns[0]));
+        order_.end(first_columns[0], false,
+                   [&](FirstReads& reads) { note_reads(layout, claims, reads); });
         return {};
     }
 
@@ -142,6 +155,24 @@ class Product {
         return p;
     }
 
+    // The weights that each thread begins with.
+    template <class Layout>
+    void note_reads(const Layout& layout, const Claims& claims, FirstReads& reads) const {
+        const int64_t bytes = dtype_bytes(weight_dtype_, depth_);
+        constexpr int64_t most = panel_columns / Layout::group_columns;
+        std::array<const void*, panel_columns> weights;
+        for (int thread = 0; thread < pool_.threads(); ++thread) {
+            const int64_t last = claims.last_of(thread);
+            bool more = true;
+            for (int64_t group = claims.first_of(thread); group < last && more; group += most) {
+                const int64_t groups = std::min(most, last - group);
+                layout.columns(group, groups, weights.data());
+                for (int64_t n = 0; n < groups * Layout::group_columns && more; ++n)
+                    more = reads.add(thread, weights[static_cast<size_t>(n)], bytes);
+            }
+        }
+    }
+
     // Groups [first, last) of the panel of rows that begins at `row`.
     template <class Layout>
     void compute(const Layout& layout, PanelProduct p, const Own& own, int64_t first, int64_t last,
@@ -154,9 +185,7 @@ class Product {
         constexpr int64_t most = panel_columns / Layout::group_columns;
         for (int64_t group = first; group < last && !stream_.stopped(); group += most) {
             const int64_t groups = std::min(most, last - group);
-            for (int64_t g = 0; g < groups; ++g) {
-                layout.columns(group + g, weights.data() + g * Layout::group_columns);
-            }
+            layout.columns(group, groups, weights.data());
             p.columns = groups * Layout::group_columns;
             function_(p);
             layout.finish({group, groups, row, p.rows, own.c});
@@ -168,7 +197,9 @@ class Product {
     CpuStream& stream_;
     ThreadPool& pool_;
     FusedScratch& scratch_;
+    ReadOrder& order_;
     const int64_t rows_, depth_;
+    const DType weight_dtype_;
     DType dtype_;  // of the rows as they are multiplied
     PanelFunction function_;
     bool ready_;  // the activations can be multiplied as they lie in memory

@@ -68,13 +68,11 @@ HWY_INLINE Vector silu(Vector x) {
     return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(x))));
 }
 
-void gate(const float* c, int64_t count, void* out, DType dtype) {
-    static_assert(gate_group % lanes == 0);
+void gate(const float* gates, const float* ups, int64_t count, void* out, DType dtype) {
     with_dtype(dtype, [&](auto* to) HWY_ATTR {
         to = static_cast<decltype(to)>(out);
         for_lanes(count, [&](int64_t i, size_t n) HWY_ATTR {
-            const float* gates = c + i / gate_group * 2 * gate_group + i % gate_group;
-            store_lanes(hn::Mul(silu(load(gates)), load(gates + gate_group)), to + i, n);
+            store_lanes(hn::Mul(silu(load(gates + i)), load(ups + i)), to + i, n);
         });
     });
 }
@@ -93,7 +91,7 @@ void rotate_rows(const Rotation& r) {
         T* high_out = whole ? out + r.partner : part[1];
         for (int64_t i = 0; i < rotation_group; i += n) {
             auto low = hn::Add(hn::LoadU(d, c + i), hn::LoadU(d, r.bias + i));
-            auto high = hn::Add(hn::LoadU(d, c + rotation_group + i),
+            auto high = hn::Add(hn::LoadU(d, c + r.c_partner + i),
                                 hn::LoadU(d, r.bias + rotation_group + i));
             if (r.cosine) {
                 float angles[2][rotation_group] = {};

@@ -71,7 +71,11 @@ class Claims {
           own_(3 * count / (4 * threads)),
           next_(own_ * threads) {}
     // Units of uneven size: each claimed alone, in order.
-    static Claims one_by_one(int64_t count) { return Claims(count); }
+    static Claims one_by_one(int64_t count) { return {count, 0, 0, nullptr}; }
+    // Each thread begins with `own`; the rest are claimed one by one.
+    static Claims in_shares(int64_t count, int64_t own, int threads) {
+        return {count, own, threads, nullptr};
+    }
 
     // The piece that a thread begins with; may be empty.
     int64_t first_of(int thread) const { return thread * own_; }
@@ -88,8 +92,8 @@ class Claims {
     }
 
   private:
-    explicit Claims(int64_t count)
-        : count_(count), smallest_(1), divisor_(count + 1), own_(0), next_(0) {}
+    Claims(int64_t count, int64_t own, int threads, std::nullptr_t)
+        : count_(count), smallest_(1), divisor_(count + 1), own_(own), next_(own * threads) {}
 
     const int64_t count_, smallest_, divisor_, own_;
     std::atomic<int64_t> next_;
@@ -116,15 +120,20 @@ class Pieces {
     const int64_t last_;
 };
 
-// Calls body(thread, pieces) on every thread; together their pieces are all of the claims.
+// Calls body(thread, pieces) on every thread; together their pieces are all of the claims. next: as
+// parallel_for's.
 template <class Body>
-void share_out(ThreadPool& pool, Claims&& claims, const Body& body) {
-    pool.parallel_for(pool.threads(), 1, [&](int64_t begin, int64_t end, int) {
-        for (int64_t thread = begin; thread < end; ++thread) {
-            Pieces pieces(claims, static_cast<int>(thread));
-            body(static_cast<int>(thread), pieces);
-        }
-    });
+void share_out(ThreadPool& pool, Claims& claims, const Body& body,
+               const FirstReads* next = nullptr) {
+    pool.parallel_for(
+        pool.threads(), 1,
+        [&](int64_t begin, int64_t end, int) {
+            for (int64_t thread = begin; thread < end; ++thread) {
+                Pieces pieces(claims, static_cast<int>(thread));
+                body(static_cast<int>(thread), pieces);
+            }
+        },
+        next);
 }
 
 }  // namespace lockstep

@@ -103,13 +103,6 @@ HWY_INLINE Four four_words(Bf16Words, const hwy::bfloat16_t* row, int64_t w) {
 }
 #endif
 
-// Asks for one row of what comes next.
-HWY_INLINE void fetch_row(const char* first, int64_t key, const NextKeys& next) {
-    if (key >= next.count) return;
-    const char* row = first + key * next.row_bytes;
-    for (int64_t i = 0; i < next.row_bytes; i += 64) fetch_line(row + i);
-}
-
 #if HWY_TARGET != HWY_SCALAR
 // Words w .. w + 4 of `lanes` rows; in block b of vector i, row 4 * b + i.
 template <class W, class T, class D>
@@ -140,18 +133,27 @@ HWY_INLINE void transpose_words(const T* const* rows, int64_t w, float* out, int
 }
 #endif
 
+template <class T>
+HWY_INLINE int lines_of_head(int64_t head_dim) {
+    return static_cast<int>(HWY_MAX(head_dim * int64_t{sizeof(T)} / 64, 1));
+}
+
+// Past the last key, the last once more: softmax never looks there.
+template <class T>
+HWY_INLINE void rows_of_keys(const T* first, int64_t stride, int64_t count,
+                             const T* (&rows)[lanes]) {
+    rows[0] = first;
+    for (size_t i = 1; i < lanes; ++i) rows[i] = rows[i - 1] + (int64_t(i) < count ? stride : 0);
+}
+
 template <class W, class T>
 void pack_keys(const ChunkKeys& c) {
     const auto* keys = static_cast<const T*>(c.k);
     const int64_t words = (c.head_dim + W::per_word - 1) / W::per_word;
     for (int64_t key = 0; key < c.count; key += lanes) {
-        // Past the last key, the last once more: softmax never looks there.
         const T* rows[lanes];
-        for (int64_t i = 0; i < int64_t{lanes}; ++i) {
-            rows[i] = keys + HWY_MIN(key + i, c.count - 1) * c.k_stride;
-            fetch_row(c.next.k, key + i, c.next);
-            fetch_row(c.next.v, key + i, c.next);
-        }
+        rows_of_keys(keys + key * c.k_stride, c.k_stride, c.count - key, rows);
+        if (c.ahead) c.ahead->lines(int{lanes} * lines_of_head<T>(c.head_dim));
         float* out = c.packed_k + key;
         int64_t w = 0;
 #if HWY_TARGET != HWY_SCALAR

@@ -3,6 +3,7 @@
 // runs its part and lowers `running`; the caller returns when that is zero. Those two atomics order
 // everything else. Whoever waits spins for some tens of microseconds, the time between two steps of
 // a decode, then sleeps in std::atomic::wait (a futex), so that an idle program burns no core.
+// While it spins it asks for memory that it will read next, if that is known.
 #include "kernels/cpu/thread_pool.h"
 
 #include <pthread.h>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::chrono::microseconds spin_time{50};
 constexpr int pauses_between_clock_reads = 32;
+constexpr int lines_between_looks = 2;  // longer, and an end of the waiting would be seen late
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -34,14 +36,18 @@ inline void pause() {
 
 // Waits until the value differs from `old`; returns what it became.
 template <class T>
-T wait_for_change(const std::atomic<T>& value, T old, bool spin) {
+T wait_for_change(const std::atomic<T>& value, T old, bool spin, ReadAhead& ahead) {
     if (spin) {
         const auto deadline = std::chrono::steady_clock::now() + spin_time;
         do {
             for (int i = 0; i < pauses_between_clock_reads; ++i) {
                 const T now = value.load(std::memory_order_acquire);
                 if (now != old) return now;
-                pause();
+                if (ahead.done()) {
+                    pause();
+                } else {
+                    ahead.lines(lines_between_looks);
+                }
             }
         } while (std::chrono::steady_clock::now() < deadline);
     }
@@ -99,6 +105,10 @@ struct ThreadPool::Impl {
         int64_t grain = 1;
         Call call = nullptr;  // null asks the workers to end
         const void* context = nullptr;
+        const FirstReads* next = nullptr;
+    };
+    struct alignas(64) OwnLine {
+        ReadAhead ahead;
     };
 
     // Each on a line of its own: workers poll `epoch` while others lower `running`.
@@ -108,14 +118,20 @@ struct ThreadPool::Impl {
     int threads = 1;
     bool spin = true;
     std::vector<std::thread> workers;
+    std::vector<OwnLine> own;  // one a thread
 
+    void look_ahead(const Job& j, int worker) {
+        own[static_cast<size_t>(worker)].ahead =
+            j.next ? ReadAhead(j.next->of(worker)) : ReadAhead();
+    }
     void call(const Job& j, int64_t first, int64_t last, int worker) const {
         const Busy outer = std::exchange(busy, Busy{this, worker});
         j.call(j.context, first, last, worker);
         busy = outer;
     }
 
-    void run_part(int worker) const {
+    void run_part(int worker) {
+        look_ahead(job, worker);
         const int64_t units = (job.count + job.grain - 1) / job.grain;
         const int64_t first = units * worker / threads * job.grain;
         const int64_t last = std::min(job.count, units * (worker + 1) / threads * job.grain);
@@ -125,7 +141,7 @@ struct ThreadPool::Impl {
     void work(int worker) {
         uint32_t seen = 0;
         while (true) {
-            seen = wait_for_change(epoch, seen, spin);
+            seen = wait_for_change(epoch, seen, spin, own[static_cast<size_t>(worker)].ahead);
             if (!job.call) return;
             run_part(worker);
             if (running.fetch_sub(1, std::memory_order_seq_cst) == 1) running.notify_one();
@@ -147,6 +163,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
     impl_->threads = wanted;
     impl_->spin = wanted <= available;  // with more threads than cores, spinning starves the others
     impl_->workers.reserve(wanted - 1);
+    impl_->own.resize(static_cast<size_t>(wanted));
     for (int worker = 1; worker < wanted; ++worker) {
         try {
             impl_->workers.emplace_back([impl = impl_.get(), worker] { impl->work(worker); });
@@ -169,18 +186,24 @@ int ThreadPool::threads() const {
     return impl_->threads;
 }
 
-void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* context) {
+ReadAhead& ThreadPool::read_ahead(int thread) {
+    return impl_->own[static_cast<size_t>(thread)].ahead;
+}
+
+void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* context,
+                     const FirstReads* next) {
     if (count <= 0) return;
-    const Impl::Job job{count, std::max<int64_t>(grain, 1), call, context};
+    const Impl::Job job{count, std::max<int64_t>(grain, 1), call, context, next};
     const bool nested = busy.pool == impl_.get();  // the other workers are busy with the outer body
     if (nested || impl_->threads == 1 || count <= job.grain) {
+        if (!nested) impl_->look_ahead(job, 0);
         impl_->call(job, 0, count, nested ? busy.worker : 0);
         return;
     }
     impl_->publish(job);
     impl_->run_part(0);
     for (int left = impl_->running.load(std::memory_order_acquire); left != 0;) {
-        left = wait_for_change(impl_->running, left, impl_->spin);
+        left = wait_for_change(impl_->running, left, impl_->spin, read_ahead(0));
     }
 }
 

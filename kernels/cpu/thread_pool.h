@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "kernels/cpu/read_ahead.h"
+
 namespace lockstep {
 
 class ThreadPool {
@@ -22,20 +24,24 @@ class ThreadPool {
     // borders a multiple of `grain`, and returns when all are done. Allocates nothing. Parts depend
     // on count, grain and threads only; a kernel's result must not depend on them. One caller at a
     // time; called from inside a body, it runs the whole of [0, count) on the worker it is called
-    // from. A body must not throw.
+    // from. A body must not throw. `next`, where given, is what the threads will read after this:
+    // they ask for it while they wait, until the next call; it must live and stay as it is so long.
     template <class Body>
-    void parallel_for(int64_t count, int64_t grain, const Body& body) {
+    void parallel_for(int64_t count, int64_t grain, const Body& body,
+                      const FirstReads* next = nullptr) {
         run(
             count, grain,
             [](const void* context, int64_t first, int64_t last, int thread) {
                 (*static_cast<const Body*>(context))(first, last, thread);
             },
-            &body);
+            &body, next);
     }
+    // Where `thread` is in `next`: for its body, which may ask for some of it while it computes.
+    ReadAhead& read_ahead(int thread);
 
   private:
     using Call = void (*)(const void* context, int64_t first, int64_t last, int thread);
-    void run(int64_t count, int64_t grain, Call call, const void* context);
+    void run(int64_t count, int64_t grain, Call call, const void* context, const FirstReads* next);
 
     struct Impl;
     std::unique_ptr<Impl> impl_;

@@ -3,8 +3,10 @@
 // count, nothing allocated per token. ctest runs this once for each instruction set
 // (LOCKSTEP_SIMD).
 #include <QtTest>
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <random>
 
 #include "kernels/cpu/cpu_stream.h"
 #include "kernels/cpu/fused_kernels.h"
@@ -191,6 +193,42 @@ class TestFused : public QObject {
                 QVERIFY(run_step(fused(), alone, *stream));
                 QVERIFY2(same_bits(together, outputs(alone)),
                          qPrintable(QString("row %1 of %2").arg(row).arg(rows)));
+            }
+        }
+    }
+    // A CPU may multiply a batch's pairs with other instructions than a row's.
+    void pairs_have_the_same_bits_alone_and_in_a_batch_also_subnormal_ones() {
+        const PanelFunction product = fused_kernels().product_bf16_pairs;
+        if (!product) QSKIP("this CPU or build has no dot product of bf16");
+        std::mt19937 random(7);
+        const auto number = [&] {  // products and sums above, around and below 2^-126
+            constexpr std::array exponents{0u, 1u, 60u, 63u, 66u, 120u, 127u};
+            return static_cast<uint16_t>((random() & 0x807f) | exponents[random() % 7] << 7);
+        };
+        for (int64_t depth : {1, 31, 32, 33, 576, 2049}) {
+            for (int64_t rows : {2, 5, 6, 13}) {
+                constexpr int64_t columns = 8;
+                std::vector<uint16_t> a(static_cast<size_t>(rows * depth));
+                std::vector<uint16_t> b(static_cast<size_t>(columns * depth));
+                for (std::vector<uint16_t>* numbers : {&a, &b})
+                    std::generate(numbers->begin(), numbers->end(), number);
+                std::array<const void*, columns> weights;
+                for (int64_t n = 0; n < columns; ++n)
+                    weights[static_cast<size_t>(n)] = b.data() + n * depth;
+                std::vector<float> together(static_cast<size_t>(rows * panel_columns));
+                PanelProduct p{a.data(), depth, rows,           weights.data(),
+                               columns,  depth, together.data()};
+                product(p);
+                for (int64_t m = 0; m < rows; ++m) {
+                    std::array<float, columns> alone;
+                    p.a = a.data() + m * depth;
+                    p.rows = 1;
+                    p.c = alone.data();
+                    product(p);
+                    QVERIFY2(std::memcmp(alone.data(), together.data() + m * panel_columns,
+                                         sizeof alone) == 0,
+                             qPrintable(QString("depth %1, row %2").arg(depth).arg(m)));
+                }
             }
         }
     }

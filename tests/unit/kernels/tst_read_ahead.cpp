@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <QtTest>
+#include <vector>
+
+#include "kernels/cpu/cpu_stream.h"
+#include "kernels/cpu/read_ahead.h"
+
+using namespace lockstep;
+
+namespace {
+
+// How many lines it asks for.
+int lines_of(ReadAhead ahead) {
+    int count = 0;
+    for (; !ahead.done(); ++count) ahead.lines(1);
+    return count;
+}
+// One step that reads so much on each of two threads.
+void step(ReadOrder& order, const char* memory, int64_t bytes, bool changes = false) {
+    order.begin(memory);
+    order.end(memory, changes, [&](FirstReads& reads) {
+        reads.add(0, memory, bytes);
+        reads.add(1, memory + 4096, bytes);
+    });
+}
+
+}  // namespace
+
+class TestReadAhead : public QObject {
+    Q_OBJECT
+    std::vector<char> memory_ = std::vector<char>(size_t{1} << 20);
+    std::unique_ptr<Stream> stream_ = *cpu_device().make_stream(2);
+
+  private Q_SLOTS:
+    void every_line_of_the_extents_is_asked_for_once() {
+        const char* m = memory_.data();
+        const std::vector<Extent> extents{{m, 64}, {m + 1000, 1}, {m + 4096, 65}, {m + 8192, 640}};
+        QCOMPARE(lines_of(ReadAhead(extents)), 1 + 1 + 2 + 10);
+        ReadAhead ahead(extents);
+        ahead.lines(13);
+        QVERIFY(!ahead.done());
+        ahead.all();
+        QVERIFY(ahead.done());
+        QVERIFY(ReadAhead().done());
+    }
+    void neighbours_are_one_extent_and_there_is_an_end() {
+        FirstReads reads(2);
+        QVERIFY(reads.add(1, memory_.data(), 100));
+        QVERIFY(reads.add(1, memory_.data() + 100, 28));
+        QCOMPARE(reads.of(0).size(), size_t{0});
+        QCOMPARE(reads.of(1).size(), size_t{1});
+        QCOMPARE(reads.of(1)[0].bytes, int64_t{128});
+        QVERIFY(!reads.add(1, memory_.data() + 4096, FirstReads::most_bytes));
+        QVERIFY(!reads.add(1, memory_.data(), 1));
+        QCOMPARE(reads.of(1)[0].bytes + reads.of(1)[1].bytes, FirstReads::most_bytes);
+    }
+    void the_order_of_steps_is_learned() {
+        ReadOrder order(*stream_);
+        const char *a = memory_.data(), *b = a + 65536;
+        QVERIFY(!order.begin(a));
+        step(order, a, 64);
+        step(order, b, 128);
+        QVERIFY(!order.begin(b));  // nothing followed it yet
+        step(order, a, 64);
+        const FirstReads* after_a = order.begin(a);
+        QVERIFY(after_a);
+        QCOMPARE(after_a->of(0)[0].first, b);
+        QCOMPARE(after_a->of(1)[0].first, b + 4096);
+        QCOMPARE(order.begin(b)->of(0)[0].first, a);
+    }
+    void reads_that_change_are_noted_anew_but_not_while_they_are_asked_for() {
+        ReadOrder order(*stream_);
+        const char *a = memory_.data(), *b = a + 65536;
+        step(order, a, 64, true);
+        step(order, b, 64);
+        step(order, a, 640, true);
+        QCOMPARE(order.begin(b)->of(0)[0].bytes, int64_t{640});
+        step(order, a, 64);  // says that it does not change
+        QCOMPARE(order.begin(b)->of(0)[0].bytes, int64_t{640});
+        // One step after itself: waiting threads read what it would change.
+        ReadOrder alone(*stream_);
+        step(alone, a, 64, true);
+        step(alone, a, 64, true);
+        step(alone, a, 640, true);
+        QCOMPARE(alone.begin(a)->of(0)[0].bytes, int64_t{64});
+    }
+    void each_thread_finds_its_own_in_the_body() {
+        ThreadPool& pool = cpu_stream(*stream_).pool();
+        FirstReads reads(2);
+        reads.add(0, memory_.data(), 640);
+        reads.add(1, memory_.data(), 128);
+        std::array<int, 2> lines{};
+        const auto body = [&](int64_t, int64_t, int thread) {
+            lines[static_cast<size_t>(thread)] = lines_of(pool.read_ahead(thread));
+        };
+        pool.parallel_for(2, 1, body, &reads);
+        QCOMPARE(lines[0], 10);
+        QCOMPARE(lines[1], 2);
+        pool.parallel_for(2, 1, body);
+        QCOMPARE(lines[0] + lines[1], 0);
+    }
+};
+
+QTEST_APPLESS_MAIN(TestReadAhead)
+#include "tst_read_ahead.moc"
