@@ -95,8 +95,8 @@ Status run(const GateUpArgs& args, CudaStream& stream) {
         args.post_attention_layernorm.as<const T>(),
         args.rms_norm_eps,
         aligned && matvec::rows_aligned(x) && matvec::rows_aligned(args.post_attention_layernorm)};
-    return matvec::run("fused gate_up", in, size, UnitRows<T>{weights}, StoreUnit<T>{target},
-                       stream);
+    return matvec::run<float>("fused gate_up", in, size, UnitRows<T>{weights}, StoreUnit<T>{target},
+                              stream);
 }
 
 }  // namespace

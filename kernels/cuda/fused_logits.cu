@@ -72,7 +72,7 @@ Status run(const LogitsArgs& args, CudaStream& stream) {
         args.norm.as<const T>(),
         args.rms_norm_eps,
         aligned && matvec::rows_aligned(x) && matvec::rows_aligned(args.norm)};
-    return matvec::run("fused logits", in, (size + 1) / 2, head, StoreUnit{target}, stream);
+    return matvec::run<float>("fused logits", in, (size + 1) / 2, head, StoreUnit{target}, stream);
 }
 
 }  // namespace

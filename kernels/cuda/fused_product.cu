@@ -72,9 +72,9 @@ Status run(const char* name, const Tensor& x, const Tensor& weight, const Target
         }
     }
     const matvec::Input<T> in{x.as<const T>(), x.stride[0], rows, depth, nullptr, 0, aligned};
-    return matvec::run(name, in, (target.columns + 1) / 2,
-                       Neighbours<T>{w, weight.stride[0], target.columns},
-                       StoreNeighbours<T>{target}, stream);
+    return matvec::run<T>(name, in, (target.columns + 1) / 2,
+                          Neighbours<T>{w, weight.stride[0], target.columns},
+                          StoreNeighbours<T>{target}, stream);
 }
 
 }  // namespace

@@ -142,8 +142,8 @@ Status run(const QkvArgs& args, CudaStream& stream) {
         args.input_layernorm.as<const T>(),
         args.rms_norm_eps,
         aligned && matvec::rows_aligned(x) && matvec::rows_aligned(args.input_layernorm)};
-    return matvec::run("fused qkv", in, int64_t{heads.end} * dim / 2, UnitRows<T>{heads},
-                       StoreUnit<T>{heads}, stream);
+    return matvec::run<float>("fused qkv", in, int64_t{heads.end} * dim / 2, UnitRows<T>{heads},
+                              StoreUnit<T>{heads}, stream);
 }
 
 Status run_by_library(const QkvArgs& args, CudaStream& stream) {

@@ -48,6 +48,32 @@ __host__ __device__ constexpr int staged_floats(int depth) {
 template <class T>
 using Wide = std::conditional_t<sizeof(T) == 4, double, float>;
 
+// Puts row m into shared memory as it is: where nothing is normed, its elements are T's.
+template <class T>
+__device__ void copy_row(const Input<T>& in, int64_t row, T* xs) {
+    const T* x = in.x + row * in.stride;
+    if (in.aligned) {
+        constexpr int loads = 8;  // in flight together
+        for (int first = threadIdx.x; first < in.depth / 8; first += loads * threads) {
+            device::Eight<T> eight[loads];
+#pragma unroll
+            for (int u = 0; u < loads; ++u) {
+                const int p = first + u * threads;
+                if (p < in.depth / 8) eight[u] = device::load_eight(x + p * 8);
+            }
+#pragma unroll
+            for (int u = 0; u < loads; ++u) {
+                const int p = first + u * threads;
+                const auto& word = eight[u].word;
+                if (p < in.depth / 8)
+                    reinterpret_cast<uint4*>(xs)[p] = {word[0], word[1], word[2], word[3]};
+            }
+        }
+        return;
+    }
+    for (int i = threadIdx.x; i < in.depth; i += threads) xs[i] = x[i];
+}
+
 // Puts row m into shared memory; returns this thread's part of the sum of its squares.
 template <class T>
 __device__ Wide<T> stage_row(const Input<T>& in, int64_t row, float* xs) {
@@ -134,21 +160,49 @@ __device__ void norm_row(const Input<T>& in, const NormWeights<T>& weights, Wide
         norm_eight(p, device::load_eight(in.norm_weight + p * 8));
 }
 
-template <class T, int M>
-__device__ void stage(const Input<T>& in, const NormWeights<T>& weights, int first, float* xs) {
-    __shared__ Wide<T> room[32];
+template <class T, class X, int M>
+__device__ void stage(const Input<T>& in, const NormWeights<T>& weights, int first, X* xs) {
     const int floats = staged_floats(in.depth);
+    if constexpr (sizeof(X) == 2) {
 #pragma unroll
-    for (int m = 0; m < M; ++m) {
-        // Rows that are not there repeat the last one; nothing is stored of them.
-        const int row = min(first + m, in.rows - 1);
-        Wide<T> squares = stage_row(in, row, xs + m * floats);
-        if (!in.norm_weight) continue;
-        squares = device::block_reduce(
-            squares, Wide<T>{0}, [](Wide<T> a, Wide<T> b) { return a + b; }, room);
-        norm_row(in, weights, squares, xs + m * floats);
+        for (int m = 0; m < M; ++m) copy_row(in, min(first + m, in.rows - 1), xs + m * floats);
+    } else {
+        __shared__ Wide<T> room[32];
+#pragma unroll
+        for (int m = 0; m < M; ++m) {
+            // Rows that are not there repeat the last one; nothing is stored of them.
+            const int row = min(first + m, in.rows - 1);
+            Wide<T> squares = stage_row(in, row, xs + m * floats);
+            if (!in.norm_weight) continue;
+            squares = device::block_reduce(
+                squares, Wide<T>{0}, [](Wide<T> a, Wide<T> b) { return a + b; }, room);
+            norm_row(in, weights, squares, xs + m * floats);
+        }
     }
     __syncthreads();
+}
+
+// Elements p * 8 .. p * 8 + 8 of a staged row.
+template <class T>
+__device__ __forceinline__ void staged_eight(const float* xs, int p, int floats,
+                                             float (&value)[8]) {
+    const float4 low = reinterpret_cast<const float4*>(xs)[p];
+    const float4 high = reinterpret_cast<const float4*>(xs + floats / 2)[p];
+    value[0] = low.x, value[1] = low.y, value[2] = low.z, value[3] = low.w;
+    value[4] = high.x, value[5] = high.y, value[6] = high.z, value[7] = high.w;
+}
+template <class T>
+__device__ __forceinline__ void staged_eight(const T* xs, int p, int, float (&value)[8]) {
+    const uint4 word = reinterpret_cast<const uint4*>(xs)[p];
+    device::expand(device::Eight<T>{{word.x, word.y, word.z, word.w}}, value);
+}
+template <class T>
+__device__ __forceinline__ float staged_one(const float* xs, int i, int floats) {
+    return xs[staged(i, floats / 2)];
+}
+template <class T>
+__device__ __forceinline__ float staged_one(const T* xs, int i, int) {
+    return device::to_float(xs[i]);
 }
 
 // A lane's loads that are in flight together.
@@ -167,25 +221,24 @@ struct Batch {
             }
         }
     }
-    template <int M>
+    template <int M, class X>
     __device__ void multiply(const T* const (&row)[parts], int pack, int step, int packs,
-                             const float* xs, int floats, float (&sum)[M][parts]) const {
+                             const X* xs, int floats, float (&sum)[M][parts]) const {
 #pragma unroll
         for (int u = 0; u < loads; ++u) {
             const int p = pack + u * step;
             if (p >= packs) break;
 #pragma unroll
-            for (int r = 0; r < parts; ++r) {
-                if (!row[r]) continue;
-                float w[8];
-                device::expand(weight[r][u], w);
+            for (int m = 0; m < M; ++m) {
+                float x[8];
+                staged_eight<T>(xs + m * floats, p, floats, x);
 #pragma unroll
-                for (int m = 0; m < M; ++m) {
-                    const float* x = xs + m * floats;
-                    const float4 low = reinterpret_cast<const float4*>(x)[p];
-                    const float4 high = reinterpret_cast<const float4*>(x + floats / 2)[p];
-                    sum[m][r] += w[0] * low.x + w[1] * low.y + w[2] * low.z + w[3] * low.w +
-                                 w[4] * high.x + w[5] * high.y + w[6] * high.z + w[7] * high.w;
+                for (int r = 0; r < parts; ++r) {
+                    if (!row[r]) continue;
+                    float w[8];
+                    device::expand(weight[r][u], w);
+                    sum[m][r] += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3] +
+                                 w[4] * x[4] + w[5] * x[5] + w[6] * x[6] + w[7] * x[7];
                 }
             }
         }
@@ -193,28 +246,30 @@ struct Batch {
 };
 
 // Any alignment, element by element.
-template <class T, int M>
+template <class T, class X, int M>
 __device__ void multiply_unaligned(const T* const (&row)[parts], int lane, int step, int depth,
-                                   const float* xs, int floats, float (&sum)[M][parts]) {
+                                   const X* xs, int floats, float (&sum)[M][parts]) {
     for (int i = lane; i < depth; i += step) {
 #pragma unroll
         for (int r = 0; r < parts; ++r) {
             if (!row[r]) continue;
             const float w = device::to_float(row[r][i]);
 #pragma unroll
-            for (int m = 0; m < M; ++m) sum[m][r] += w * xs[m * floats + staged(i, floats / 2)];
+            for (int m = 0; m < M; ++m) sum[m][r] += w * staged_one<T>(xs + m * floats, i, floats);
         }
     }
 }
 
 // Source: const T* row(int unit, int part), null where there is none.
 // Store: void operator()(int unit, int64_t row, float first, float second)
-template <class T, int M, class Source, class Store>
-__global__ __launch_bounds__(threads) void kernel(Input<T> in, Plan plan, Source source,
-                                                  Store store) {
+template <class T, class X, int M, class Source, class Store>
+__global__ __launch_bounds__(threads, M == 1 && sizeof(T) == 2 ? 3 : 2) void kernel(Input<T> in,
+                                                                                    Plan plan,
+                                                                                    Source source,
+                                                                                    Store store) {
     extern __shared__ float4 shared[];
     __shared__ float partial[2][warps][M * parts];
-    float* xs = reinterpret_cast<float*>(shared);
+    X* xs = reinterpret_cast<X*>(shared);
     const int floats = staged_floats(in.depth);
     const int per_unit = plan.warps_per_unit, per_block = warps / per_unit;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -234,7 +289,7 @@ __global__ __launch_bounds__(threads) void kernel(Input<T> in, Plan plan, Source
     NormWeights<T> norm_weights;
     norm_weights.load(in);
     device::wait_for_kernel_before();
-    stage<T, M>(in, norm_weights, first_row, xs);
+    stage<T, X, M>(in, norm_weights, first_row, xs);
 
     const int stride = gridDim.x * per_block;
     int turn = 0;
@@ -243,10 +298,10 @@ __global__ __launch_bounds__(threads) void kernel(Input<T> in, Plan plan, Source
         if (in.aligned) {
             for (int pack = first_pack; pack < packs; pack += step * Batch<T>::loads) {
                 if (pack != first_pack) batch.load(rows, pack, step, packs);
-                batch.template multiply<M>(rows, pack, step, packs, xs, floats, sum);
+                batch.template multiply<M, X>(rows, pack, step, packs, xs, floats, sum);
             }
         } else {
-            multiply_unaligned<T, M>(rows, first_pack, step, in.depth, xs, floats, sum);
+            multiply_unaligned<T, X, M>(rows, first_pack, step, in.depth, xs, floats, sum);
         }
         const int done = unit;
         unit += stride;
@@ -295,15 +350,17 @@ inline bool rows_aligned(const Tensor& tensor) {
            (tensor.rank < 2 || tensor.shape[0] == 1 || tensor.stride[0] % 8 == 0);
 }
 
-template <class T, class Source, class Store>
+// X: what rows are staged as: f32, or where there is no norm T, which takes half the room and the
+// time.
+template <class X, class T, class Source, class Store>
 Status run(const char* name, const Input<T>& in, int64_t units, const Source& source,
            const Store& store, CudaStream& stream) {
     // Beside the kernel's own arrays; on sm_90 no more than leaves a part to the L1 cache.
     const size_t most_shared = std::min<size_t>(200 * 1024, stream.shared_bytes() - 2 * 1024);
-    const size_t row_bytes = static_cast<size_t>(staged_floats(in.depth)) * sizeof(float);
+    const size_t row_bytes = static_cast<size_t>(staged_floats(in.depth)) * sizeof(X);
     if (row_bytes > most_shared) {
         return fail(ErrorKind::unsupported,
-                    "fused reads rows of up to " + std::to_string(most_shared / sizeof(float)) +
+                    "fused reads rows of up to " + std::to_string(most_shared / sizeof(X)) +
                         " elements on this GPU, not " + std::to_string(in.depth));
     }
     const int sms = stream.multiprocessors();
@@ -324,8 +381,8 @@ Status run(const char* name, const Input<T>& in, int64_t units, const Source& so
     grid.blocks = dim3(static_cast<unsigned>(std::min(wanted, sms * resident)),
                        blocks_for(in.rows, four ? 4 : 1));
     if (four)
-        return launch(name, kernel<T, 4, Source, Store>, grid, stream, in, plan, source, store);
-    return launch(name, kernel<T, 1, Source, Store>, grid, stream, in, plan, source, store);
+        return launch(name, kernel<T, X, 4, Source, Store>, grid, stream, in, plan, source, store);
+    return launch(name, kernel<T, X, 1, Source, Store>, grid, stream, in, plan, source, store);
 }
 
 }  // namespace lockstep::matvec
