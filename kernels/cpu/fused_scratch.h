@@ -59,8 +59,8 @@ class Carver {
     int64_t bytes_ = 0;
 };
 
-// [0, count) in pieces. Each thread's first is three quarters of its fair share, so that it reads
-// one long stretch of weights; the rest is claimed by whoever is free, in ever smaller pieces, so
+// [0, count) in pieces. Each thread's first is half of its fair share, so that it reads one long
+// stretch of weights; the rest is claimed by whoever is free, in ever smaller pieces, so
 // that a thread that the system holds up does not hold up the others.
 class Claims {
   public:
@@ -68,7 +68,7 @@ class Claims {
         : count_(count),
           smallest_(smallest),
           divisor_(2 * threads),
-          own_(3 * count / (4 * threads)),
+          own_(count / (2 * threads)),
           next_(own_ * threads) {}
     // Units of uneven size: each claimed alone, in order.
     static Claims one_by_one(int64_t count) { return {count, 0, 0, nullptr}; }
