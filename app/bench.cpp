@@ -44,11 +44,14 @@ Options bench_options() {
                 {"prompt-tokens", "N", "rows of the prefill (default 512)"},
                 {"tokens", "N", "tokens decoded after it (default 128)"},
                 {"threads", "N", "default 0: every core"},
+                {"steps", "", "also what each step takes: how much less a token takes without it"},
                 {"json", "F",
                  "write {device, threads, bandwidth_gb_s, model, path, decode: {tokens_per_s,\n"
                  "ms_per_token, weight_bytes, fraction_of_bandwidth}, prefill: {tokens,\n"
                  "tokens_per_s}} to F; without --path with the same of the other path under\n"
-                 "\"reference\": {path, decode, prefill}"},
+                 "\"reference\": {path, decode, prefill}; with --steps every decode has steps: "
+                 "[{step,\n"
+                 "ms_per_token, weight_bytes, fraction_of_bandwidth}]"},
             }};
 }
 
@@ -65,6 +68,38 @@ struct Measured {
     std::vector<double> token_seconds, prefill_seconds;
     std::vector<double> round_token_seconds;  // the median of each round
 };
+
+// A path without one of its steps. What a token takes less without a step is what the step takes:
+// alone, its weights might fit a cache.
+struct PathWithout {
+    std::string_view name;  // the step's; empty for the whole path
+    int64_t weight_bytes = 0;
+    KernelPath path;
+    std::vector<double> token_seconds;
+};
+
+template <class Args>
+StepFunction<Args> left_out() {
+    return [](const Args&, Stream&) { return Status(); };
+}
+
+std::vector<PathWithout> paths_without(const KernelPath& path, const Weights& weights) {
+    KernelPath nothing = path;
+    nothing.embed = left_out<EmbedArgs>();
+    nothing.qkv = left_out<QkvArgs>();
+    nothing.attention = left_out<AttentionArgs>();
+    nothing.attn_output = left_out<AttnOutputArgs>();
+    nothing.gate_up = left_out<GateUpArgs>();
+    nothing.down = left_out<DownArgs>();
+    nothing.logits = left_out<LogitsArgs>();
+    std::vector<PathWithout> paths{{"", 0, path, {}}};
+    for (int i = 0; i < step_count; ++i) {
+        const auto step = static_cast<StepId>(i);
+        paths.push_back(
+            {step_name(step), weights.bytes_per_token(step), path.with_step(step, nothing), {}});
+    }
+    return paths;
+}
 
 class Bench {
   public:
@@ -85,6 +120,21 @@ class Bench {
             LOCKSTEP_TRY(time_bandwidth());
         }
         return {};
+    }
+    // The whole path, then without each step. After run().
+    Result<std::vector<PathWithout>> run_without_steps(const Measured& measured) {
+        std::vector<PathWithout> paths = paths_without(*measured.path, session_.model().weights);
+        for (int64_t done = 0; done < tokens_; done += piece_tokens) {
+            for (size_t i = 0; i < paths.size(); ++i) {
+                session_.truncate(prompt_rows() + done);
+                Measured without{&paths[i].path, measured.number * 100 + i, {}, {}, {}};
+                LOCKSTEP_TRY(time_decode(without, std::min(piece_tokens, tokens_ - done)));
+                paths[i].token_seconds.insert(paths[i].token_seconds.end(),
+                                              without.token_seconds.begin(),
+                                              without.token_seconds.end());
+            }
+        }
+        return paths;
     }
     double bandwidth() const { return median(bandwidths_); }
     // Of the bandwidth, which may drift by half within a run: each round's share is of what was
@@ -203,6 +253,34 @@ void print(const OrderedJson& path) {
               << path["prefill"]["tokens"] << '\n';
 }
 
+OrderedJson step_figures(const std::vector<PathWithout>& paths, double gb_s) {
+    OrderedJson rows = OrderedJson::array();
+    const double whole = median(paths.front().token_seconds);
+    for (const PathWithout& without : std::span(paths).subspan(1)) {
+        const double seconds = whole - median(without.token_seconds);
+        OrderedJson row = {{"step", without.name}, {"ms_per_token", seconds * 1e3}};
+        if (without.weight_bytes > 0) row["weight_bytes"] = without.weight_bytes;
+        if (without.weight_bytes > 0 && seconds > 0) {  // a small step may drown in the noise
+            row["fraction_of_bandwidth"] =
+                static_cast<double>(without.weight_bytes) / seconds / (gb_s * 1e9);
+        }
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+void print_steps(const OrderedJson& steps) {
+    for (const OrderedJson& step : steps) {
+        std::cout << "  " << std::setw(12) << std::left << step["step"].get<std::string>()
+                  << std::right << std::setprecision(3) << std::setw(9)
+                  << step["ms_per_token"].get<double>() << " ms";
+        if (step.contains("fraction_of_bandwidth"))
+            std::cout << std::setprecision(2) << std::setw(7)
+                      << step["fraction_of_bandwidth"].get<double>() << " of the bandwidth";
+        std::cout << '\n';
+    }
+}
+
 // own: a user's kernels, where those are wanted.
 std::vector<Measured> wanted_paths(const Options& options, DeviceKind device,
                                    const KernelPath* own) {
@@ -271,6 +349,11 @@ Status bench(const Options& options) {
     for (const Measured& measured : paths) {
         OrderedJson json = figures(measured, *model, prompt_tokens, run);
         print(json);
+        if (options.has("steps")) {
+            LOCKSTEP_ASSIGN(const std::vector<PathWithout> steps, run.run_without_steps(measured));
+            json["decode"]["steps"] = step_figures(steps, run.bandwidth());
+            print_steps(json["decode"]["steps"]);
+        }
         if (&measured == &paths.front()) {
             report.update(json);
         } else {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/device.h"
+#include "kernels/steps.h"
 #include "kernels/tensor.h"
 
 namespace lockstep {
@@ -29,6 +30,8 @@ struct Weights {
 
     // Bytes that one decode step reads: every matrix once, of the embedding one row.
     int64_t bytes_per_token() const;
+    // What of it one step reads, in all layers.
+    int64_t bytes_per_token(StepId step) const;
 };
 
 }  // namespace lockstep

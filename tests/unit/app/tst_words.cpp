@@ -287,6 +287,25 @@ class TestWords : public QObject {
         QVERIFY(read_json(json).object()["reference"].toObject().contains("decode"));
     }
 
+    void bench_says_what_each_step_takes() {
+        const QString json = file("steps.json");
+        const Ran ran = run({"bench", "--model", model_, "--path", "fused", "--prompt-tokens", "20",
+                             "--tokens", "4", "--steps", "--json", json});
+        QVERIFY2(ran.status == 0, ran.err);
+        const QJsonObject decode = read_json(json).object()["decode"].toObject();
+        qint64 bytes = 0;
+        QStringList steps;
+        for (const QJsonValue& row : decode["steps"].toArray()) {
+            steps << row["step"].toString();
+            bytes += row["weight_bytes"].toInteger();
+            QVERIFY(row["ms_per_token"].isDouble());
+            QVERIFY2(ran.out.contains(row["step"].toString().toUtf8()), ran.out);
+        }
+        QCOMPARE(steps, QStringList({"embed", "qkv", "attention", "attn_output", "gate_up", "down",
+                                     "logits"}));
+        QCOMPARE(bytes, decode["weight_bytes"].toInteger());
+    }
+
     void compare_lists_the_faults_that_can_be_planted() {
         const Ran ran = run({"compare", "--list-faults"});
         QVERIFY2(ran.status == 0, ran.err);
