@@ -167,7 +167,7 @@ class Bench {
     Status warm_up(std::vector<Measured>& paths) {
         LOCKSTEP_TRY(warm_up(paths.front()));
         for (auto other = paths.begin() + 1; other != paths.end();) {
-            const Status warm = warm_up(*other);
+            Status warm = warm_up(*other);
             if (!warm && warm.error().kind != ErrorKind::unsupported) return warm;
             if (!warm) std::cerr << "lockstep: " << warm.error().message << '\n';
             other = warm ? other + 1 : paths.erase(other);
