@@ -140,19 +140,6 @@ LOCKSTEP_AVX512_BF16_INLINE void tile(const uint16_t* __restrict a, int64_t a_st
     }
 }
 
-template <int rows>
-LOCKSTEP_AVX512_BF16 void tile_of(int64_t wanted, const uint16_t* a, int64_t a_stride,
-                                  const uint16_t* const* b, int64_t from, int64_t to, float* c,
-                                  bool add) {
-    if constexpr (rows > 1) {
-        if (wanted < rows) {
-            tile_of<rows - 1>(wanted, a, a_stride, b, from, to, c, add);
-            return;
-        }
-    }
-    tile<rows>(a, a_stride, b, from, to, c, add);
-}
-
 // The same tile for Intel's cores, where vdpbf16ps takes two cycles and two FMAs take one: with the
 // operands widened, two FMAs do what it does, bit for bit. It adds the product of a pair's high
 // half (exact in f32), rounds, then that of the low half, and treats subnormals as zero, as
@@ -206,9 +193,8 @@ LOCKSTEP_AVX512_BF16_INLINE void accumulate_wide(const float* __restrict a, int6
 
 // a: widened rows, from depth `from` on.
 template <int rows>
-LOCKSTEP_AVX512_BF16_INLINE void wide_tile(const float* a, int64_t a_stride,
-                                           const uint16_t* const* b, int64_t from, int64_t to,
-                                           float* c, bool add) {
+LOCKSTEP_AVX512_BF16_INLINE void tile(const float* a, int64_t a_stride, const uint16_t* const* b,
+                                      int64_t from, int64_t to, float* c, bool add) {
     __m512 sums[rows][4];
 #pragma GCC unroll 6
     for (int m = 0; m < rows; ++m) {
@@ -230,17 +216,18 @@ LOCKSTEP_AVX512_BF16_INLINE void wide_tile(const float* a, int64_t a_stride,
     for (int m = 0; m < rows; ++m) store_sums(sums[m], c + m * panel_columns, add);
 }
 
-template <int rows>
-LOCKSTEP_AVX512_BF16 void wide_tile_of(int64_t wanted, const float* a, int64_t a_stride,
-                                       const uint16_t* const* b, int64_t from, int64_t to, float* c,
-                                       bool add) {
+// Rows of bf16, or widened ones.
+template <int rows, class Row>
+LOCKSTEP_AVX512_BF16 void tile_of(int64_t wanted, const Row* a, int64_t a_stride,
+                                  const uint16_t* const* b, int64_t from, int64_t to, float* c,
+                                  bool add) {
     if constexpr (rows > 1) {
         if (wanted < rows) {
-            wide_tile_of<rows - 1>(wanted, a, a_stride, b, from, to, c, add);
+            tile_of<rows - 1>(wanted, a, a_stride, b, from, to, c, add);
             return;
         }
     }
-    wide_tile<rows>(a, a_stride, b, from, to, c, add);
+    tile<rows>(a, a_stride, b, from, to, c, add);
 }
 
 template <class Tiles>
@@ -281,8 +268,8 @@ LOCKSTEP_AVX512_BF16 void product_by_fma(const PanelProduct& p) {
         const int64_t stride = (to - from + lanes - 1) / lanes * lanes;
         widen_rows(a + m * p.a_stride, p.a_stride, static_cast<int>(rows), from, to, wide, stride);
         for (int64_t n = 0; n < p.columns; n += 4) {
-            wide_tile_of<tile_rows>(rows, wide, stride, b + n, from, to,
-                                    p.c + m * panel_columns + n, from > 0);
+            tile_of<tile_rows>(rows, wide, stride, b + n, from, to, p.c + m * panel_columns + n,
+                               from > 0);
         }
     });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A megabyte takes less than a second, whatever is in it: no text makes a tokenizer slow. On a
-// machine that is too slow for that, at least in proportion: a quarter of it takes a quarter of the
-// time.
+// A megabyte takes less than a second, whatever is in it: no text makes a tokenizer slow. Where
+// decoding its tokens takes longer (the library's, of a million bytes), it is at least in
+// proportion: a quarter of them takes a quarter of the time.
 #include <QtTest>
 #include <ctime>
 
@@ -115,8 +115,7 @@ class TestTokenizerSpeed : public QObject {
         const auto in_proportion = [](double all, double part) {
             return all < limit || (all < 10 * limit && all < 6 * part);
         };
-        QVERIFY2(in_proportion(whole.encoding, quarter.encoding) &&
-                     in_proportion(whole.decoding, quarter.decoding),
+        QVERIFY2(whole.encoding < limit && in_proportion(whole.decoding, quarter.decoding),
                  qPrintable(said));
         qInfo("%s", qPrintable(said));
     }
