@@ -1,10 +1,7 @@
 # Configures and builds TARGETS of SOURCE with SANITIZERS in BUILD; run by CTest.
-set(launcher)
-if(LAUNCHER)
-    set(launcher -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
-endif()
 execute_process(
-    COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -G Ninja ${launcher}
+    COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -G Ninja
+        "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}"
         -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1\ -g1
         -DLOCKSTEP_SANITIZE=${SANITIZERS} -DLOCKSTEP_CUDA=OFF
     COMMAND_ERROR_IS_FATAL ANY)
