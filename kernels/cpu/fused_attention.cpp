@@ -186,7 +186,7 @@ class Attention {
             Carver carver(scratch_.own(thread));
             const Own own = take_own(carver, queries);
             for (int64_t first, last; pieces.next(first, last);) {
-                attend_units(own, first, last, chunks, left, partial, pool_.read_ahead(thread));
+                attend_units(own, first, last, chunks, left, partial, pool_.read_ahead());
             }
         };
         // The last chunk may be short: its units go to whoever is free.

@@ -23,11 +23,10 @@ bool FirstReads::add(int thread, const void* first, int64_t bytes) {
 
 ReadOrder::ReadOrder(Stream& stream) : threads_(cpu_stream(stream).pool().threads()) {}
 
-const FirstReads* ReadOrder::begin(const void* step) {
+const FirstReads* ReadOrder::begin(const void* step) const {
     const auto found = steps_.find(step);
     const Step* next = found == steps_.end() ? nullptr : found->second.next;
-    asked_for_ = next && next->known ? &next->reads : nullptr;
-    return asked_for_;
+    return next && next->known ? &next->reads : nullptr;
 }
 
 }  // namespace lockstep

@@ -92,7 +92,7 @@ class ReadOrder {
     explicit ReadOrder(Stream& stream);
 
     // A step begins: what was read next when it last ran; null where that is not known.
-    const FirstReads* begin(const void* step);
+    const FirstReads* begin(const void* step) const;
     // It has ended; fill(FirstReads&) says what it read first: once, or each time where that
     // `changes`.
     template <class Fill>
@@ -100,8 +100,7 @@ class ReadOrder {
         Step& s = steps_.try_emplace(step, threads_).first->second;
         if (last_) last_->next = &s;
         last_ = &s;
-        // Waiting threads may be at these.
-        if (&s.reads == asked_for_ || (s.known && !changes)) return;
+        if (s.known && !changes) return;
         s.known = true;
         s.reads.clear();
         fill(s.reads);
@@ -117,7 +116,6 @@ class ReadOrder {
     const int threads_;
     std::unordered_map<const void*, Step> steps_;
     Step* last_ = nullptr;
-    const FirstReads* asked_for_ = nullptr;
 };
 
 }  // namespace lockstep

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One job at a time. The caller writes the job, then raises `epoch`; a worker that sees it rise
-// runs its part and lowers `running`; the caller returns when that is zero. Those two atomics order
-// everything else. Whoever waits spins for some tens of microseconds, the time between two steps of
-// a decode, then sleeps in std::atomic::wait (a futex), so that an idle program burns no core.
-// While it spins it asks for memory that it will read next, if that is known.
+// claims its part, runs it and lowers `running`; the caller claims what is left when it has done its
+// own, and returns when `running` is zero. Those two atomics order everything else: only who has
+// claimed a part reads the job. Whoever waits spins for some tens of microseconds, the time between
+// two steps of a decode, then sleeps in std::atomic::wait (a futex), so that an idle program burns
+// no core. While it spins it asks for memory that it will read next, if that is known.
 #include "kernels/cpu/thread_pool.h"
 
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <fstream>
+#include <span>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -90,9 +92,10 @@ void pin(std::thread& thread, int cpu) {
     pthread_setaffinity_np(thread.native_handle(), sizeof(set), &set);
 }
 
-// The pool whose body this thread is running, and as which worker.
+// The pool whose body this thread is running, which worker's part it is, and which worker runs it.
 struct Busy {
     const void* pool = nullptr;
+    int part = 0;
     int worker = 0;
 };
 thread_local Busy busy;
@@ -107,7 +110,10 @@ struct ThreadPool::Impl {
         const void* context = nullptr;
         const FirstReads* next = nullptr;
     };
-    struct alignas(64) OwnLine {
+    struct alignas(64) Own {
+        std::atomic<uint32_t> claimed{0};  // the last epoch whose part somebody has begun
+        // Only this worker's. It may be at them long after those who named them are gone.
+        std::vector<Extent> next;
         ReadAhead ahead;
     };
 
@@ -118,33 +124,53 @@ struct ThreadPool::Impl {
     int threads = 1;
     bool spin = true;
     std::vector<std::thread> workers;
-    std::vector<OwnLine> own;  // one a thread
+    std::vector<Own> own;  // one a thread
 
-    void look_ahead(const Job& j, int worker) {
-        own[static_cast<size_t>(worker)].ahead =
-            j.next ? ReadAhead(j.next->of(worker)) : ReadAhead();
+    // Whether the caller of this is the one to run that part of the job of that epoch. All parts of
+    // the jobs before were claimed.
+    bool claim(int part, uint32_t of_epoch) {
+        uint32_t before = of_epoch - 1;
+        auto& claimed = own[static_cast<size_t>(part)].claimed;
+        return claimed.load(std::memory_order_relaxed) == before &&
+               claimed.compare_exchange_strong(before, of_epoch, std::memory_order_acq_rel);
     }
-    void call(const Job& j, int64_t first, int64_t last, int worker) const {
-        const Busy outer = std::exchange(busy, Busy{this, worker});
-        j.call(j.context, first, last, worker);
+    void look_ahead(const Job& j, int worker) {
+        Own& o = own[static_cast<size_t>(worker)];
+        const auto next = j.next ? j.next->of(worker) : std::span<const Extent>();
+        o.next.assign(next.begin(), next.end());  // allocates where there are more than ever before
+        o.ahead = ReadAhead(o.next);
+    }
+    void call(const Job& j, int64_t first, int64_t last, int part, int worker) const {
+        const Busy outer = std::exchange(busy, Busy{this, part, worker});
+        j.call(j.context, first, last, part);
         busy = outer;
     }
 
-    void run_part(int worker) {
-        look_ahead(job, worker);
+    void run_part(int part, int worker) {
+        if (part == worker) look_ahead(job, worker);
         const int64_t units = (job.count + job.grain - 1) / job.grain;
-        const int64_t first = units * worker / threads * job.grain;
-        const int64_t last = std::min(job.count, units * (worker + 1) / threads * job.grain);
-        if (first < last) call(job, first, last, worker);
+        const int64_t first = units * part / threads * job.grain;
+        const int64_t last = std::min(job.count, units * (part + 1) / threads * job.grain);
+        if (first < last) call(job, first, last, part, worker);
     }
 
     void work(int worker) {
         uint32_t seen = 0;
         while (true) {
             seen = wait_for_change(epoch, seen, spin, own[static_cast<size_t>(worker)].ahead);
+            if (!claim(worker, seen)) continue;
             if (!job.call) return;
-            run_part(worker);
+            run_part(worker, worker);
             if (running.fetch_sub(1, std::memory_order_seq_cst) == 1) running.notify_one();
+        }
+    }
+    // By the caller, which has done its own.
+    void run_what_nobody_began() {
+        const uint32_t current = epoch.load(std::memory_order_relaxed);
+        for (int part = 1; part < threads; ++part) {
+            if (!claim(part, current)) continue;
+            run_part(part, 0);
+            running.fetch_sub(1, std::memory_order_seq_cst);
         }
     }
 
@@ -163,7 +189,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
     impl_->threads = wanted;
     impl_->spin = wanted <= available;  // with more threads than cores, spinning starves the others
     impl_->workers.reserve(wanted - 1);
-    impl_->own.resize(static_cast<size_t>(wanted));
+    impl_->own = std::vector<Impl::Own>(static_cast<size_t>(wanted));
     for (int worker = 1; worker < wanted; ++worker) {
         try {
             impl_->workers.emplace_back([impl = impl_.get(), worker] { impl->work(worker); });
@@ -186,8 +212,9 @@ int ThreadPool::threads() const {
     return impl_->threads;
 }
 
-ReadAhead& ThreadPool::read_ahead(int thread) {
-    return impl_->own[static_cast<size_t>(thread)].ahead;
+ReadAhead& ThreadPool::read_ahead() {
+    const int worker = busy.pool == impl_.get() ? busy.worker : 0;
+    return impl_->own[static_cast<size_t>(worker)].ahead;
 }
 
 void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* context,
@@ -197,13 +224,14 @@ void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* contex
     const bool nested = busy.pool == impl_.get();  // the other workers are busy with the outer body
     if (nested || impl_->threads == 1 || count <= job.grain) {
         if (!nested) impl_->look_ahead(job, 0);
-        impl_->call(job, 0, count, nested ? busy.worker : 0);
+        impl_->call(job, 0, count, nested ? busy.part : 0, nested ? busy.worker : 0);
         return;
     }
     impl_->publish(job);
-    impl_->run_part(0);
+    impl_->run_part(0, 0);
+    impl_->run_what_nobody_began();
     for (int left = impl_->running.load(std::memory_order_acquire); left != 0;) {
-        left = wait_for_change(impl_->running, left, impl_->spin, read_ahead(0));
+        left = wait_for_change(impl_->running, left, impl_->spin, impl_->own[0].ahead);
     }
 }
 

@@ -22,10 +22,12 @@ class ThreadPool {
 
     // Calls body(first, last, thread) for one contiguous part of [0, count) per thread, each part's
     // borders a multiple of `grain`, and returns when all are done. Allocates nothing. Parts depend
-    // on count, grain and threads only; a kernel's result must not depend on them. One caller at a
-    // time; called from inside a body, it runs the whole of [0, count) on the worker it is called
-    // from. A body must not throw. `next`, where given, is what the threads will read after this:
-    // they ask for it while they wait, until the next call; it must live and stay as it is so long.
+    // on count, grain and threads only; a kernel's result must not depend on them. A part whose
+    // worker has not begun when the caller has done its own is run by the caller, as `thread`: a
+    // worker that the system holds up holds nobody up. One caller at a time; called from inside a
+    // body, it runs the whole of [0, count) on the worker it is called from. A body must not throw.
+    // `next`, where given, is what the threads will read after this: they ask for it while they
+    // wait.
     template <class Body>
     void parallel_for(int64_t count, int64_t grain, const Body& body,
                       const FirstReads* next = nullptr) {
@@ -36,8 +38,9 @@ class ThreadPool {
             },
             &body, next);
     }
-    // Where `thread` is in `next`: for its body, which may ask for some of it while it computes.
-    ReadAhead& read_ahead(int thread);
+    // Where the thread that runs this body is in `next`: it may ask for some of it while it
+    // computes.
+    ReadAhead& read_ahead();
 
   private:
     using Call = void (*)(const void* context, int64_t first, int64_t last, int thread);

@@ -2,6 +2,7 @@
 #include <QtTest>
 #include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "kernels/bandwidth.h"
@@ -93,6 +94,28 @@ class TestThreadPool : public QObject {
         });
         QCOMPARE(visits.load(), 80);
         QCOMPARE(strays.load(), 0);
+    }
+    // Of so many threads on a few cores most have not begun when the caller has done its own part.
+    void parts_that_nobody_began_are_run_by_the_caller() {
+        constexpr int threads = 64;
+        ThreadPool pool(threads);
+        const auto caller = std::this_thread::get_id();
+        int run_by_caller = 0;
+        for (int i = 0; i < 200; ++i) {
+            std::vector<int> visits(threads, 0);
+            std::atomic<int> strays{0}, by_caller{0};
+            pool.parallel_for(threads, 1, [&](int64_t first, int64_t last, int part) {
+                for (int64_t v = first; v < last; ++v) ++visits[static_cast<size_t>(v)];
+                if (std::this_thread::get_id() == caller) ++by_caller;
+                pool.parallel_for(3, 1, [&](int64_t, int64_t, int inner) {
+                    if (inner != part) ++strays;  // scratch goes by this number
+                });
+            });
+            QCOMPARE(visits, std::vector<int>(threads, 1));
+            QCOMPARE(strays.load(), 0);
+            run_by_caller += by_caller;
+        }
+        QVERIFY(run_by_caller > 200);  // one of each dispatch is its own
     }
     void two_pools_can_be_used_one_inside_the_other() {
         ThreadPool outer(2), inner(2);

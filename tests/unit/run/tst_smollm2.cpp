@@ -68,7 +68,7 @@ class TestSmolLM2 : public QObject {
     // Of each layer's hidden and, last, of the logits; all prompts and rows together.
     struct Noise {
         std::vector<ErrorSum> ours, theirs;  // theirs: transformers' bfloat16
-        std::vector<double> by_size;  // of ours: each row's mean square error over its mean square
+        std::vector<std::vector<double>> of_rows;  // of ours: each row's mean square error
         std::string problem;
     };
     // Truth with f32 weights, of the prompts that have figures; computed once, as it takes longest.
@@ -89,7 +89,7 @@ class TestSmolLM2 : public QObject {
         const auto& exact_of_all = exact_runs();
         const auto layers = static_cast<size_t>(model->config.num_hidden_layers) + 1;
         Noise noise{std::vector<ErrorSum>(layers + 1), std::vector<ErrorSum>(layers + 1),
-                    std::vector<double>(layers + 1), ""};
+                    std::vector<std::vector<double>>(layers + 1), ""};
         for (size_t i = 0; i < exact_of_all.size(); ++i) {
             const auto& [ids, exact] = exact_of_all[i];
             const auto rounded = run_model(model, path, ids);
@@ -109,13 +109,9 @@ class TestSmolLM2 : public QObject {
         noise.ours[index].add(values, exact);
         const size_t columns = exact.size() / rows;
         for (size_t row = 0; row < rows; ++row) {
-            double error = 0, size = 0;
-            for (size_t i = row * columns; i < (row + 1) * columns; ++i) {
-                error +=
-                    std::pow(static_cast<double>(values[i]) - static_cast<double>(exact[i]), 2);
-                size += std::pow(static_cast<double>(exact[i]), 2);
-            }
-            noise.by_size[index] += error / size;
+            ErrorSum error;
+            error.add(values.subspan(row * columns, columns), exact.subspan(row * columns, columns));
+            noise.of_rows[index].push_back(error.rms());
         }
     }
     void add_theirs(Noise& noise, const Json& prompt, const ModelConfig& config,
@@ -131,6 +127,18 @@ class TestSmolLM2 : public QObject {
         }
         for (size_t row = 0; row < rows; ++row)
             noise.theirs.back().add_figures(logits_rms[row], logits_max[0], config.vocab_size);
+    }
+
+    // Geometric, of the rows that neither has exactly.
+    static double mean_ratio(const std::vector<double>& ours, const std::vector<double>& theirs) {
+        double sum = 0;
+        int rows = 0;
+        for (size_t row = 0; row < ours.size(); ++row) {
+            if (ours[row] <= 0 || theirs[row] <= 0) continue;
+            sum += std::log(ours[row] / theirs[row]);
+            ++rows;
+        }
+        return std::exp(sum / rows);
     }
 
     // The most likely token after the prompt and after each of `fed` but the last.
@@ -253,20 +261,23 @@ class TestSmolLM2 : public QObject {
         QVERIFY(worst_max <= 2);
     }
 
-    // Over a whole model roundings in another order may land a little worse by chance: the ratio is
-    // the one that the reference is allowed against transformers, far inside the rule's 1.5. Each
-    // row counts by its own size, as one element of this model's first row is ten thousand times as
-    // large as the others.
+    // A row counts by the ratio of its own two errors, and a layer by its rows' geometric mean: of
+    // this model's rows one or two in four hundred, which ones by chance, meet a layer where a
+    // rounding moves all of the row ten thousandfold, and any sum of errors is of those rows alone.
     void fused_is_no_noisier_than_the_reference() {
         if (!cpu_path("fused") || !cpu_path("reference")) QSKIP("this build has no fused path");
         const Noise fused = measure(*cpu_path("fused")),
                     reference = measure(*cpu_path("reference"));
         QVERIFY2(fused.problem.empty(), fused.problem.c_str());
         double worst = 0;
-        for (size_t i = 1; i < fused.by_size.size(); ++i)
-            worst = std::max(worst, std::sqrt(fused.by_size[i] / reference.by_size[i]));
-        qInfo("RMS error at most %.3f times the reference's", worst);
-        QVERIFY(worst <= 1.1);
+        for (size_t i = 1; i < fused.of_rows.size(); ++i) {
+            const double ratio = mean_ratio(fused.of_rows[i], reference.of_rows[i]);
+            QVERIFY(ratio <= 1);
+            worst = std::max(worst, ratio);
+        }
+        qInfo("a row's RMS error %.3f times the reference's in the worst layer", worst);
+        // And what is asked can be told from what is not: the other way round it is not so.
+        QVERIFY(mean_ratio(reference.of_rows[1], fused.of_rows[1]) > 1);
     }
 };
 
