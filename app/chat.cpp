@@ -16,7 +16,6 @@ namespace lockstep::app {
 namespace {
 
 constexpr int kept_logprobs = 20;
-constexpr const char* default_model = "smollm2-135m-instruct";
 
 Options chat_options() {
     return {

@@ -21,6 +21,7 @@ int run_word(Options options, int argc, char** argv, Status (*body)(const Option
 // The same for a word whose answer is its exit status.
 int run_word(Options options, int argc, char** argv, Result<int> (*body)(const Options&));
 
+inline constexpr const char* default_model = "smollm2-135m-instruct";
 // M as the words take it: a catalogue name, a GGUF file or a folder.
 Result<std::filesystem::path> resolve_model(const std::string& name);
 

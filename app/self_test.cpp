@@ -14,8 +14,6 @@
 namespace lockstep::app {
 namespace {
 
-constexpr const char* default_model = "smollm2-135m-instruct";
-
 // The random ones, the default model and $LOCKSTEP_QWEN2 where they are; with --model those named.
 Result<std::vector<SelfTestSubject>> subjects_of(const Options& options, Device& device) {
     const std::vector<SelfTestSubject> tiny = tiny_subjects(device);

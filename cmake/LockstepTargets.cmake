@@ -7,7 +7,11 @@ target_compile_options(lockstep_options INTERFACE
     # GCC 12 warns of what cannot be: an overlap in "literal" + std::string (its bug 105651), and of
     # std::string's own copies where the standard headers come precompiled.
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:
-        -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread>)
+        -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread>
+    # In a unity build every file is a header to GCC: a class of one file's may well have members
+    # of types that only that file knows.
+    $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<CXX_COMPILER_ID:GNU>,$<COMPILE_LANGUAGE:CXX>>:
+        -Wno-subobject-linkage>)
 target_include_directories(lockstep_options INTERFACE ${PROJECT_SOURCE_DIR})
 if(LOCKSTEP_SANITIZE)
     target_compile_options(lockstep_options INTERFACE

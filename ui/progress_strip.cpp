@@ -6,13 +6,9 @@
 #include <QPushButton>
 
 #include "ui/theme/labels.h"
+#include "ui/theme/progress.h"
 
 namespace lockstep {
-namespace {
-
-constexpr int bar_steps = 1000;
-
-}  // namespace
 
 ProgressStrip::ProgressStrip(QWidget* parent)
     : QWidget(parent),
@@ -43,8 +39,10 @@ void ProgressStrip::showProgress(const QString& title, qint64 done, qint64 total
     title_->setText(title);
     detail_->setText(detail);
     detail_->setVisible(!detail.isEmpty());
-    bar_->setRange(0, total > 0 ? bar_steps : 0);
-    if (total > 0) bar_->setValue(int(double(done) / double(total) * bar_steps));
+    if (total > 0)
+        showFraction(bar_, double(done) / double(total));
+    else
+        showBusy(bar_);
     cancel_->setAccessibleName(tr("Cancel: %1").arg(title));
     show();
 }

@@ -17,7 +17,7 @@ namespace {
 constexpr const char* high = "high";
 constexpr const char* ambiguous = "ambiguous";
 constexpr const char* low = "low";
-constexpr const char* none = "none";
+constexpr const char* no_confidence = "none";
 
 Hypotheses hypotheses_of(const DiagnosisCase& given) {
     switch (given.step()) {
@@ -130,7 +130,7 @@ void name_fitting(const DiagnosisCase& given, const Findings& findings, Diagnosi
         Cause cause = cause_of(given, findings, trial, named, several ? ambiguous : high);
         if (cause.cause.empty()) {
             cause.cause = "unknown";
-            cause.confidence = several ? ambiguous : none;
+            cause.confidence = several ? ambiguous : no_confidence;
             cause.evidence = "not a fault of the catalogue, but " + cause.evidence;
         }
         result.causes.push_back(std::move(cause));
@@ -153,7 +153,7 @@ Cause member_of(const Pair& pair, const Hypothesis& own, double explained) {
     cause.what = own.words;
     cause.explained = explained;
     cause.next_best = pair.first_explained;
-    cause.confidence = own.cause.empty() ? none : low;
+    cause.confidence = own.cause.empty() ? no_confidence : low;
     return cause;
 }
 
@@ -194,7 +194,7 @@ std::string pattern_text(const ErrorPattern& pattern) {
 void abstain(const Findings& findings, Diagnosis& result) {
     Cause cause;
     cause.cause = "unknown";
-    cause.confidence = none;
+    cause.confidence = no_confidence;
     cause.what = pattern_text(result.pattern);
     cause.evidence = "none of " + std::to_string(findings.trials.size()) +
                      " faults, recomputed from the true inputs, gives this output";
@@ -244,7 +244,7 @@ std::optional<Cause> cause_of_state(const DiagnosisCase& given, const Replay& re
         cause.evidence =
             "run on other inputs and then on these, the step put out what belongs to "
             "the others";
-        if (cause.cause == "unknown") cause.confidence = none;
+        if (cause.cause == "unknown") cause.confidence = no_confidence;
         return cause;
     }
     if (replay.unstable == 0) return std::nullopt;

@@ -8,22 +8,22 @@
 namespace lockstep {
 namespace {
 
-using Call = FaultCall<AttentionArgs>;
+using AttentionCall = FaultCall<AttentionArgs>;
 
-Status softmax_scale_wrong(Call& call) {
+Status softmax_scale_wrong(AttentionCall& call) {
     AttentionArgs changed = call.args;
     changed.scale = 1 / static_cast<float>(call.args.q.shape[2]);
     return call.run(changed);
 }
 
-Status softmax_scale_missing(Call& call) {
+Status softmax_scale_missing(AttentionCall& call) {
     AttentionArgs changed = call.args;
     changed.scale = 1;
     return call.run(changed);
 }
 
 // Rows [first, first + count), the first of which sees `keys` keys and each further one a key more.
-Status attend(Call& call, int64_t first, int64_t count, int64_t keys) {
+Status attend(AttentionCall& call, int64_t first, int64_t count, int64_t keys) {
     AttentionArgs changed = call.args;
     changed.q = call.args.q.rows(first, count);
     changed.attn = call.args.attn.rows(first, count);
@@ -39,31 +39,32 @@ Status attend(Call& call, int64_t first, int64_t count, int64_t keys) {
 
 // keys_of(n) of the n keys that a row should see.
 template <class KeysOf>
-Status attend_row_by_row(Call& call, const KeysOf& keys_of) {
+Status attend_row_by_row(AttentionCall& call, const KeysOf& keys_of) {
     for (int64_t t = 0; t < call.args.q.shape[0]; ++t)
         LOCKSTEP_TRY(attend(call, t, 1, keys_of(call.args.context.first_row + t + 1)));
     return {};
 }
 
-Status causal_mask_missing(Call& call) {
+Status causal_mask_missing(AttentionCall& call) {
     const int64_t all = call.args.context.first_row + call.args.q.shape[0];
     return attend_row_by_row(call, [all](int64_t) { return all; });
 }
 
-Status causal_mask_off_by_one(Call& call) {
+Status causal_mask_off_by_one(AttentionCall& call) {
     const int64_t rows = call.args.q.shape[0], position = call.args.context.first_row;
     if (position > 0) return attend(call, 0, rows, position);
     LOCKSTEP_TRY(attend(call, 0, 1, 1));
     return rows > 1 ? attend(call, 1, rows - 1, 1) : Status();
 }
 
-Status tail_keys_skipped(Call& call) {
+Status tail_keys_skipped(AttentionCall& call) {
     return attend_row_by_row(call, [](int64_t n) { return n < 8 ? n : n / 8 * 8; });
 }
 
 // The heads of each row in another order: head a of `to` is head order(a) of `from`.
 template <class Order>
-Status reorder_heads(Call& call, const Tensor& from, const Tensor& to, const Order& order) {
+Status reorder_heads(AttentionCall& call, const Tensor& from, const Tensor& to,
+                     const Order& order) {
     const int64_t head_dim = call.args.q.shape[2], heads = call.args.q.shape[1];
     LOCKSTEP_ASSIGN(const HostTensor old, call.read(from));
     HostTensor moved = old;
@@ -75,7 +76,7 @@ Status reorder_heads(Call& call, const Tensor& from, const Tensor& to, const Ord
 }
 
 // The step maps head a to key head a / (A / G): the heads are put where that gives a mod G.
-Status grouped_head_map_wrong(Call& call) {
+Status grouped_head_map_wrong(AttentionCall& call) {
     const int64_t groups = call.args.k_cache.shape[1];
     const int64_t per_group = call.args.q.shape[1] / groups;
     AttentionArgs changed = call.args;
@@ -93,7 +94,7 @@ Tensor by_key_head(Tensor cache) {
     return cache;
 }
 
-Status cache_layout_wrong(Call& call) {
+Status cache_layout_wrong(AttentionCall& call) {
     AttentionArgs changed = call.args;
     const std::array<std::pair<Tensor*, const char*>, 2> caches{
         {{&changed.k_cache, "k_cache"}, {&changed.v_cache, "v_cache"}}};
@@ -108,13 +109,13 @@ Status cache_layout_wrong(Call& call) {
     return call.run(changed);
 }
 
-Status v_cache_is_k_cache(Call& call) {
+Status v_cache_is_k_cache(AttentionCall& call) {
     AttentionArgs changed = call.args;
     changed.v_cache = call.args.k_cache;
     return call.run(changed);
 }
 
-Status attn_heads_transposed(Call& call) {
+Status attn_heads_transposed(AttentionCall& call) {
     LOCKSTEP_TRY(call.run());
     const int64_t heads = call.args.q.shape[1], head_dim = call.args.q.shape[2];
     return call.change(call.args.attn, [&](HostTensor& attn) {
@@ -128,7 +129,7 @@ Status attn_heads_transposed(Call& call) {
     });
 }
 
-Status attn_output_stale(Call& call) {
+Status attn_output_stale(AttentionCall& call) {
     return put_out_previous(call, call.args.attn);
 }
 

@@ -9,7 +9,7 @@
 namespace lockstep {
 namespace {
 
-using Call = FaultCall<GateUpArgs>;
+using GateUpCall = FaultCall<GateUpArgs>;
 
 double silu(double x) {
     return x / (1 + std::exp(-x));
@@ -26,7 +26,7 @@ double gelu_tanh(double x) {
 }
 
 template <FaultyNorm norm, double (*activation)(double)>
-Status computed(Call& call) {
+Status computed(GateUpCall& call) {
     const GateUpArgs& args = call.args;
     LOCKSTEP_ASSIGN(const HostTensor hidden, call.read(args.hidden_attn));
     LOCKSTEP_ASSIGN(const HostTensor weight, call.read(args.post_attention_layernorm));
@@ -42,7 +42,7 @@ Status computed(Call& call) {
 }
 
 template <void (*change)(HostTensor&)>
-Status weight_changed(Call& call) {
+Status weight_changed(GateUpCall& call) {
     GateUpArgs changed = call.args;
     LOCKSTEP_ASSIGN(changed.post_attention_layernorm,
                     call.changed_weight("post_attention_layernorm",
@@ -50,19 +50,19 @@ Status weight_changed(Call& call) {
     return call.run(changed);
 }
 
-Status gate_up_swapped(Call& call) {
+Status gate_up_swapped(GateUpCall& call) {
     GateUpArgs changed = call.args;
     std::swap(changed.gate_proj, changed.up_proj);
     return call.run(changed);
 }
 
-Status gate_proj_of_neighbouring_layer(Call& call) {
+Status gate_proj_of_neighbouring_layer(GateUpCall& call) {
     GateUpArgs changed = call.args;
     changed.gate_proj = call.neighbour().gate_proj;
     return call.run(changed);
 }
 
-Status mlp_tail_columns_skipped(Call& call) {
+Status mlp_tail_columns_skipped(GateUpCall& call) {
     LOCKSTEP_TRY(call.run());
     return call.change(call.args.mlp, zero_tail_columns);
 }

@@ -11,17 +11,15 @@
 namespace lockstep {
 namespace {
 
-using Call = QkvCall;
-
 template <Tensor QkvArgs::*bias>
-Status bias_dropped(Call& call) {
+Status bias_dropped(QkvCall& call) {
     QkvArgs changed = call.args;
     changed.*bias = Tensor();
     return call.run(changed);
 }
 
 template <Tensor QkvArgs::*weight>
-Status transposed(Call& call) {
+Status transposed(QkvCall& call) {
     QkvArgs changed = call.args;
     LOCKSTEP_ASSIGN(changed.*weight,
                     call.changed_weight("weight", call.args.*weight, misread_as_in_out));
@@ -29,14 +27,14 @@ Status transposed(Call& call) {
 }
 
 template <Tensor QkvArgs::*weight, Tensor LayerWeights::*model_weight>
-Status of_neighbouring_layer(Call& call) {
+Status of_neighbouring_layer(QkvCall& call) {
     QkvArgs changed = call.args;
     changed.*weight = call.neighbour().*model_weight;
     return call.run(changed);
 }
 
 // q, k and v one after the other in one matrix (or vector), then cut as k, v and q.
-Status repack(Call& call, std::string_view name, Tensor& q, Tensor& k, Tensor& v) {
+Status repack(QkvCall& call, std::string_view name, Tensor& q, Tensor& k, Tensor& v) {
     const int64_t kv_rows = k.shape[0];
     Tensor packed = q;
     packed.shape[0] += 2 * kv_rows;
@@ -51,7 +49,7 @@ Status repack(Call& call, std::string_view name, Tensor& q, Tensor& k, Tensor& v
     return {};
 }
 
-Status qkv_packing_order(Call& call) {
+Status qkv_packing_order(QkvCall& call) {
     QkvArgs changed = call.args;
     LOCKSTEP_TRY(repack(call, "packed", changed.q_proj, changed.k_proj, changed.v_proj));
     if (changed.q_bias.defined() && changed.k_bias.defined() && changed.v_bias.defined())
@@ -59,7 +57,7 @@ Status qkv_packing_order(Call& call) {
     return call.run(changed);
 }
 
-Status add_bias(Call& call, const Tensor& bias, HostTensor& x) {
+Status add_bias(QkvCall& call, const Tensor& bias, HostTensor& x) {
     if (!bias.defined()) return {};
     LOCKSTEP_ASSIGN(const HostTensor values, call.read(bias));
     for (int64_t t = 0; t < x.rows; ++t) {
@@ -70,7 +68,7 @@ Status add_bias(Call& call, const Tensor& bias, HostTensor& x) {
 }
 
 // One of the three, from normed to what the step puts out.
-Status project(Call& call, const HostTensor& normed, FaultySum sums, const Tensor& weight,
+Status project(QkvCall& call, const HostTensor& normed, FaultySum sums, const Tensor& weight,
                const Tensor& bias, const Tensor& pre_rope, const Tensor& out, bool rotated) {
     LOCKSTEP_ASSIGN(const HostTensor matrix, call.read(weight));
     HostTensor x = faulty_product(normed, matrix, sums);
@@ -81,7 +79,7 @@ Status project(Call& call, const HostTensor& normed, FaultySum sums, const Tenso
 }
 
 // The whole step in plain loops.
-Status compute(Call& call, HostTensor normed, FaultySum sums) {
+Status compute(QkvCall& call, HostTensor normed, FaultySum sums) {
     const QkvArgs& args = call.args;
     if (args.normed.defined()) LOCKSTEP_TRY(call.write(normed, args.normed));
     LOCKSTEP_TRY(
@@ -92,19 +90,19 @@ Status compute(Call& call, HostTensor normed, FaultySum sums) {
                    appended(args, args.v_cache), false);
 }
 
-Result<HostTensor> normed_by(Call& call, FaultyNorm norm) {
+Result<HostTensor> normed_by(QkvCall& call, FaultyNorm norm) {
     LOCKSTEP_ASSIGN(const HostTensor hidden, call.read(call.args.hidden));
     LOCKSTEP_ASSIGN(const HostTensor weight, call.read(call.args.input_layernorm));
     return faulty_norm(hidden, weight, call.args.rms_norm_eps, norm);
 }
 
 template <FaultyNorm norm>
-Status norm_faulty(Call& call) {
+Status norm_faulty(QkvCall& call) {
     LOCKSTEP_ASSIGN(HostTensor normed, normed_by(call, norm));
     return compute(call, std::move(normed), FaultySum::none);
 }
 
-Status qkv_low_precision_accumulation(Call& call) {
+Status qkv_low_precision_accumulation(QkvCall& call) {
     LOCKSTEP_ASSIGN(HostTensor normed, normed_by(call, FaultyNorm::none));
     round_in_place(normed.values.data(), static_cast<int64_t>(normed.values.size()),
                    call.args.hidden.dtype);
@@ -112,21 +110,21 @@ Status qkv_low_precision_accumulation(Call& call) {
 }
 
 template <void (*change)(HostTensor&)>
-Status weight_changed(Call& call) {
+Status weight_changed(QkvCall& call) {
     QkvArgs changed = call.args;
     LOCKSTEP_ASSIGN(changed.input_layernorm,
                     call.changed_weight("input_layernorm", call.args.input_layernorm, change));
     return call.run(changed);
 }
 
-Status input_norm_eps_wrong(Call& call) {
+Status input_norm_eps_wrong(QkvCall& call) {
     QkvArgs changed = call.args;
     changed.rms_norm_eps = 0.1f;
     return call.run(changed);
 }
 
 // Row t begins 8 elements too early for each row before it.
-Status hidden_stride_ignored(Call& call) {
+Status hidden_stride_ignored(QkvCall& call) {
     QkvArgs changed = call.args;
     const Tensor& hidden = call.args.hidden;
     if (!hidden.contiguous()) {
@@ -137,7 +135,7 @@ Status hidden_stride_ignored(Call& call) {
     return call.run(changed);
 }
 
-Status hidden_row_shifted(Call& call) {
+Status hidden_row_shifted(QkvCall& call) {
     QkvArgs changed = call.args;
     LOCKSTEP_ASSIGN(changed.hidden,
                     call.changed_copy("hidden", call.args.hidden, [](HostTensor& x) {
@@ -147,17 +145,17 @@ Status hidden_row_shifted(Call& call) {
     return call.run(changed);
 }
 
-Status q_tail_columns_skipped(Call& call) {
+Status q_tail_columns_skipped(QkvCall& call) {
     LOCKSTEP_TRY(call.run());
     return call.change(call.args.q, zero_tail_columns);
 }
 
-Status q_tail_rows_skipped(Call& call) {
+Status q_tail_rows_skipped(QkvCall& call) {
     LOCKSTEP_TRY(call.run());
     return call.change(call.args.q, zero_tail_rows);
 }
 
-Status k_output_scaled(Call& call) {
+Status k_output_scaled(QkvCall& call) {
     LOCKSTEP_TRY(call.run());
     return call.change(appended(call.args, call.args.k_cache),
                        [](HostTensor& k) { scale_all(k, fault_output_scale); });

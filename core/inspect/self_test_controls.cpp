@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Honest paths, which the inspector must leave in peace: other weights, prompts, lengths, thread
-// counts and dtypes.
+// Honest paths, which the inspector must leave in peace: other weights, prompts, control_lengths,
+// thread counts and dtypes.
 #include <algorithm>
 #include <iterator>
 
@@ -23,7 +23,7 @@ constexpr std::string_view english =
     "counted twice. They start at the first post and compare, stake by stake, until the two "
     "figures part. There they stop; what lies behind it is wrong because of it, and tells nothing.";
 
-constexpr size_t lengths[] = {1, 2, 3, 5, 8, 13, 17, 31, 33, 64, 67, 100};
+constexpr size_t control_lengths[] = {1, 2, 3, 5, 8, 13, 17, 31, 33, 64, 67, 100};
 
 // One model of one dtype and seed: its prompts, each on one and on two threads; on a GPU, which has
 // no such choice, another prompt the second time.
@@ -32,7 +32,7 @@ struct Control {
     DType dtype;
     uint64_t seed;
 };
-constexpr int comparisons_per_control = 2 * static_cast<int>(std::size(lengths));
+constexpr int comparisons_per_control = 2 * static_cast<int>(std::size(control_lengths));
 
 Status run_control(const Control& control, const KernelPath& candidate, SelfTestControls& result) {
     CompareRequest compare;
@@ -43,11 +43,11 @@ Status run_control(const Control& control, const KernelPath& candidate, SelfTest
     compare.truth = *find_kernel_path(candidate.device, "truth");
     compare.decode_steps = 2;
     const bool cpu = candidate.device == DeviceKind::cpu;
-    for (size_t i = 0; i < std::size(lengths); ++i) {
+    for (size_t i = 0; i < std::size(control_lengths); ++i) {
         for (const int threads : {1, 2}) {
             const uint64_t number =
-                control.seed * std::size(lengths) + i + (cpu || threads == 1 ? 0 : 10'000);
-            compare.prompts = {self_test_prompt(*compare.model, lengths[i], number)};
+                control.seed * std::size(control_lengths) + i + (cpu || threads == 1 ? 0 : 10'000);
+            compare.prompts = {self_test_prompt(*compare.model, control_lengths[i], number)};
             compare.threads = threads;
             LOCKSTEP_ASSIGN(const Comparison comparison, compare_paths(compare));
             ++result.comparisons;
@@ -55,8 +55,8 @@ Status run_control(const Control& control, const KernelPath& candidate, SelfTest
             result.alarms.push_back(
                 {control.subject->name + " " + std::string(dtype_info(control.dtype).name) +
                      ", seed " + std::to_string(control.seed) + ", prompt " +
-                     std::to_string(number) + " of " + std::to_string(lengths[i]) + " tokens" +
-                     (cpu ? ", threads " + std::to_string(threads) : ""),
+                     std::to_string(number) + " of " + std::to_string(control_lengths[i]) +
+                     " tokens" + (cpu ? ", threads " + std::to_string(threads) : ""),
                  comparison_sentence(comparison)});
         }
     }

@@ -8,7 +8,7 @@ namespace lockstep {
 namespace {
 
 constexpr int decode_steps = 1;
-constexpr size_t lengths[] = {5, 33};  // tokens
+constexpr size_t checked_lengths[] = {5, 33};  // tokens
 
 // Text that any tokenizer makes more than the longest prompt of.
 std::string some_text() {
@@ -27,7 +27,7 @@ Result<Comparison> short_check(const ShortCheckRequest& request) {
     compare.model = request.model;
     compare.threads = request.threads;
     compare.decode_steps = decode_steps;
-    for (const size_t length : lengths) {
+    for (const size_t length : checked_lengths) {
         if (static_cast<int64_t>(length) <= room && length <= ids.size())
             compare.prompts.emplace_back(ids.begin(), ids.begin() + static_cast<int64_t>(length));
     }

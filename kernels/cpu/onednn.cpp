@@ -90,12 +90,6 @@ Kernel make_multiply(DType dtype, bool b_transposed, const dnnl::engine& engine)
     return finish(kernel, dnnl::matmul::desc(kernel.a, kernel.b, kernel.c), engine);
 }
 
-template <class T>
-T* with_room(std::vector<T>& room, int64_t count) {
-    if (room.size() < static_cast<size_t>(count)) room.resize(static_cast<size_t>(count));
-    return room.data();
-}
-
 // oneDNN reports by exceptions; they stop here.
 template <class Work>
 Status guarded(const Work& work) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "kernels/operand_dtypes.h"
 #include "kernels/status.h"
@@ -22,6 +23,13 @@ T* head_of(const Tensor& tensor, int64_t row, int64_t head) {
 }
 inline void* row_bytes_of(const Tensor& tensor, int64_t index) {
     return tensor.as<char>() + dtype_bytes(tensor.dtype, index * tensor.stride[0]);
+}
+
+// At least `count` elements of room that grows to the largest call and is then reused.
+template <class T>
+T* with_room(std::vector<T>& room, int64_t count) {
+    if (room.size() < static_cast<size_t>(count)) room.resize(static_cast<size_t>(count));
+    return room.data();
 }
 
 // The position as the call's memory has it; the host's copy must agree.

@@ -26,12 +26,6 @@ struct AttentionScratch {
         : threads(static_cast<size_t>(cpu_stream(stream).pool().threads())) {}
 };
 
-template <class T>
-T* with_room(std::vector<T>& room, int64_t count) {
-    if (room.size() < static_cast<size_t>(count)) room.resize(static_cast<size_t>(count));
-    return room.data();
-}
-
 // Queries that share a head of the cache and are multiplied with it at once: a block of rows of one
 // head, or in decode the heads of one group.
 struct Item {

@@ -33,12 +33,6 @@ struct TruthScratch {
         : threads(static_cast<size_t>(cpu_stream(stream).pool().threads())) {}
 };
 
-template <class T>
-T* with_room(std::vector<T>& room, int64_t count) {
-    if (room.size() < static_cast<size_t>(count)) room.resize(static_cast<size_t>(count));
-    return room.data();
-}
-
 // `count` values of any floating dtype, as doubles.
 const double* expand(const void* data, DType dtype, int64_t count, std::vector<float>& narrow_row,
                      std::vector<double>& row) {

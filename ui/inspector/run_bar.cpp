@@ -20,11 +20,11 @@
 #include "ui/theme/colors.h"
 #include "ui/theme/icons.h"
 #include "ui/theme/labels.h"
+#include "ui/theme/progress.h"
 
 namespace lockstep {
 namespace {
 
-constexpr int bar_steps = 1000;
 constexpr int most_decode_steps = 256;
 
 // In the warning's colours: what follows is wrong on purpose.
@@ -152,7 +152,7 @@ void RunBar::makeParts() {
     run_->setProperty("primary", true);
     for (QPushButton* button : {run_, cancel_, remove_}) button->setAutoDefault(false);
     cancel_->setAccessibleName(tr("Cancel the comparison"));
-    bar_->setRange(0, bar_steps);
+    showFraction(bar_, 0);
     bar_->setTextVisible(false);
     bar_->setAccessibleName(tr("Progress of the comparison"));
     progress_->setWordWrap(false);
@@ -242,7 +242,7 @@ void RunBar::setRunning(bool running) {
 }
 
 void RunBar::showProgress(const QString& what, double fraction) {
-    bar_->setValue(int(fraction * bar_steps));
+    showFraction(bar_, fraction);
     progress_->setText(what);
 }
 

@@ -10,11 +10,10 @@
 #include "ui/models/model_library.h"
 #include "ui/theme/icons.h"
 #include "ui/theme/labels.h"
+#include "ui/theme/progress.h"
 
 namespace lockstep {
 namespace {
-
-constexpr int bar_steps = 1000;
 
 QPushButton* wideButton(const QString& text, const QString& icon) {
     auto* button = new QPushButton(themedIcon(icon), text);
@@ -89,7 +88,7 @@ QWidget* StartPage::makeCard(const DownloadableModel& model) {
     cancel_->setAccessibleName(tr("Cancel the download"));
     cancel_->setAutoDefault(false);
     bar_ = new QProgressBar;
-    bar_->setRange(0, bar_steps);
+    showFraction(bar_, 0);
     bar_->setTextVisible(false);
     bar_->setAccessibleName(tr("Download progress"));
     state_ = mutedLabel({});
@@ -127,7 +126,7 @@ void StartPage::showDownload(qint64 done, qint64 total) {
     get_->hide();
     for (QWidget* part : std::initializer_list<QWidget*>{bar_, state_, cancel_}) part->show();
     if (had_focus) cancel_->setFocus();
-    bar_->setValue(total > 0 ? int(done * bar_steps / total) : 0);
+    showFraction(bar_, total > 0 ? double(done) / double(total) : 0);
     state_->setText(tr("%1 of %2").arg(sizeText(done), sizeText(total)));
 }
 

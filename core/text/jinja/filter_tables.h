@@ -14,10 +14,7 @@ std::span<const NamedFunction> number_filters();
 std::span<const NamedFunction> sequence_filters();
 std::span<const NamedFunction> selection_filters();
 
-// What a filter is applied to.
-inline const Value& input_of(const Arguments& arguments) {
-    return arguments.positional[0];
-}
+constexpr auto lazy = Sequence::Form::generator;  // what Python's map and select give
 
 // "a.b.0" of an item, as map(attribute=...) and sort(attribute=...) want it.
 Result<Value> attribute_path(Runtime& runtime, const Value& item, const Value& path);

@@ -141,7 +141,7 @@ Result<Value> fallback(Runtime&, const Arguments& arguments) {
     return has_default ? given[0] : Value::text("");
 }
 
-constexpr auto filters = std::to_array<NamedFunction>({
+constexpr auto filters_of_numbers = std::to_array<NamedFunction>({
     {"abs", absolute},
     {"count", count, true},
     {"d", fallback, true},
@@ -156,7 +156,7 @@ constexpr auto filters = std::to_array<NamedFunction>({
 }  // namespace
 
 std::span<const NamedFunction> number_filters() {
-    return filters;
+    return filters_of_numbers;
 }
 
 }  // namespace lockstep::jinja

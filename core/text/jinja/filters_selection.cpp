@@ -10,8 +10,6 @@
 namespace lockstep::jinja {
 namespace {
 
-constexpr auto generator = Sequence::Form::generator;
-
 // The items to go through; none of what is false: jinja2 looks before it walks.
 Result<std::vector<Value>> input_items(Runtime& runtime, const Arguments& arguments) {
     if (!input_of(arguments).truth()) return std::vector<Value>();
@@ -54,7 +52,7 @@ Result<Value> map_attribute(Runtime& runtime, const Arguments& arguments) {
         LOCKSTEP_ASSIGN(item, attribute_path(runtime, item, given[0]));
         if (item.is_undefined()) item = given[1];
     }
-    return runtime.make_sequence(std::move(items), generator);
+    return runtime.make_sequence(std::move(items), lazy);
 }
 
 Result<Value> map(Runtime& runtime, const Arguments& arguments) {
@@ -64,7 +62,7 @@ Result<Value> map(Runtime& runtime, const Arguments& arguments) {
     for (Value& item : items) {
         LOCKSTEP_ASSIGN(item, filter.to(runtime, item));
     }
-    return runtime.make_sequence(std::move(items), generator);
+    return runtime.make_sequence(std::move(items), lazy);
 }
 
 // Whether the test (truth, without one) holds for the item, or for its attribute.
@@ -94,10 +92,10 @@ Result<Value> select(Runtime& runtime, const Arguments& arguments) {
         LOCKSTEP_ASSIGN(const bool good, holds(runtime, item, attribute, test ? &*test : nullptr));
         if (good == Wanted) kept.push_back(std::move(item));
     }
-    return runtime.make_sequence(std::move(kept), generator);
+    return runtime.make_sequence(std::move(kept), lazy);
 }
 
-constexpr auto filters = std::to_array<NamedFunction>({
+constexpr auto selecting_filters = std::to_array<NamedFunction>({
     {"map", map, true},
     {"reject", select<false, false>, true},
     {"rejectattr", select<false, true>, true},
@@ -108,7 +106,7 @@ constexpr auto filters = std::to_array<NamedFunction>({
 }  // namespace
 
 std::span<const NamedFunction> selection_filters() {
-    return filters;
+    return selecting_filters;
 }
 
 }  // namespace lockstep::jinja

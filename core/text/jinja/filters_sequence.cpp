@@ -13,8 +13,6 @@
 namespace lockstep::jinja {
 namespace {
 
-constexpr auto generator = Sequence::Form::generator;
-
 Result<Value> list(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("list", 1, {}));
     LOCKSTEP_ASSIGN(auto items, iterate(runtime, input_of(arguments)));
@@ -42,13 +40,13 @@ Result<Value> reverse(Runtime& runtime, const Arguments& arguments) {
     if (value.is_text()) return get_slice(runtime, value, {{}, {}, -1});
     LOCKSTEP_ASSIGN(auto items, iterate(runtime, value));
     std::reverse(items.begin(), items.end());
-    return runtime.make_sequence(std::move(items), generator);
+    return runtime.make_sequence(std::move(items), lazy);
 }
 
 Result<Value> items(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("items", 1, {}));
     const Value& value = input_of(arguments);
-    if (value.is_undefined()) return runtime.make_sequence({}, generator);
+    if (value.is_undefined()) return runtime.make_sequence({}, lazy);
     if (!value.is_dict())
         return fail("items wants a mapping, not " + std::string(value.type_name()));
     return find_method(value, "items")(runtime, arguments);
@@ -86,7 +84,7 @@ Result<Value> unique(Runtime& runtime, const Arguments& arguments) {
             return fail("unique cannot tell " + std::string(item.key.type_name()) + "s apart");
         if (seen.insert(*key).second) kept.push_back(std::move(item.value));
     }
-    return runtime.make_sequence(std::move(kept), generator);
+    return runtime.make_sequence(std::move(kept), lazy);
 }
 
 template <bool Largest>
@@ -122,7 +120,7 @@ Result<Value> batch(Runtime& runtime, const Arguments& arguments) {
         LOCKSTEP_ASSIGN(Value value, runtime.make_sequence(std::move(row)));
         rows.push_back(std::move(value));
     }
-    return runtime.make_sequence(std::move(rows), generator);
+    return runtime.make_sequence(std::move(rows), lazy);
 }
 
 // So many rows of about equal length, the short ones filled up.
@@ -144,7 +142,7 @@ Result<Value> slice(Runtime& runtime, const Arguments& arguments) {
         rows.push_back(std::move(value));
         from = to;
     }
-    return runtime.make_sequence(std::move(rows), generator);
+    return runtime.make_sequence(std::move(rows), lazy);
 }
 
 Result<Value> groupby(Runtime& runtime, const Arguments& arguments) {
@@ -169,7 +167,7 @@ Result<Value> groupby(Runtime& runtime, const Arguments& arguments) {
     return runtime.make_sequence(std::move(groups));
 }
 
-constexpr auto filters = std::to_array<NamedFunction>({
+constexpr auto filters_of_sequences = std::to_array<NamedFunction>({
     {"batch", batch, true},
     {"dictsort", dictsort},
     {"first", end_item<true>, true},
@@ -188,7 +186,7 @@ constexpr auto filters = std::to_array<NamedFunction>({
 }  // namespace
 
 std::span<const NamedFunction> sequence_filters() {
-    return filters;
+    return filters_of_sequences;
 }
 
 }  // namespace lockstep::jinja

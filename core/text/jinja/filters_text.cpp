@@ -203,7 +203,7 @@ Result<Value> tojson(Runtime& runtime, const Arguments& arguments) {
     return runtime.make_text(Text::derived(std::move(json), input));
 }
 
-constexpr auto filters = std::to_array<NamedFunction>({
+constexpr auto filters_of_texts = std::to_array<NamedFunction>({
     {"capitalize", map_text<capitalize>},
     {"center", center},
     {"e", map_text<escape_html>},
@@ -226,7 +226,7 @@ constexpr auto filters = std::to_array<NamedFunction>({
 }  // namespace
 
 std::span<const NamedFunction> text_filters() {
-    return filters;
+    return filters_of_texts;
 }
 
 }  // namespace lockstep::jinja

@@ -7,14 +7,10 @@
 namespace lockstep::jinja {
 namespace {
 
-const Value& self(const Arguments& arguments) {
-    return arguments.positional[0];
-}
-
 Result<Value> items(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("items", 1, {}));
     std::vector<Value> pairs;
-    for (const auto& [key, value] : self(arguments).as_dict().entries) {
+    for (const auto& [key, value] : input_of(arguments).as_dict().entries) {
         LOCKSTEP_ASSIGN(Value pair, runtime.make_sequence({key, value}, Sequence::Form::tuple));
         pairs.push_back(std::move(pair));
     }
@@ -24,39 +20,39 @@ Result<Value> items(Runtime& runtime, const Arguments& arguments) {
 Result<Value> keys(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("keys", 1, {}));
     std::vector<Value> all;
-    for (const auto& entry : self(arguments).as_dict().entries) all.push_back(entry.first);
+    for (const auto& entry : input_of(arguments).as_dict().entries) all.push_back(entry.first);
     return runtime.make_sequence(std::move(all));
 }
 
 Result<Value> values(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("values", 1, {}));
     std::vector<Value> all;
-    for (const auto& entry : self(arguments).as_dict().entries) all.push_back(entry.second);
+    for (const auto& entry : input_of(arguments).as_dict().entries) all.push_back(entry.second);
     return runtime.make_sequence(std::move(all));
 }
 
 Result<Value> get(Runtime&, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("get", 1, {"key", "default"}, 1));
-    if (const Value* found = self(arguments).as_dict().find(given[0])) return *found;
+    if (const Value* found = input_of(arguments).as_dict().find(given[0])) return *found;
     const bool has_default = arguments.positional.size() > 2 || !arguments.keyword.empty();
     return has_default ? given[1] : Value::none();
 }
 
 Result<Value> copy(Runtime&, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("copy", 1, {}));
-    return self(arguments);
+    return input_of(arguments);
 }
 
 Result<Value> count(Runtime&, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("count", 1, {"value"}, 1));
-    const auto& all = self(arguments).items();
+    const auto& all = input_of(arguments).items();
     return Value::integer(std::count_if(
         all.begin(), all.end(), [&given](const Value& item) { return equal(item, given[0]); }));
 }
 
 Result<Value> index(Runtime&, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("index", 1, {"value"}, 1));
-    const auto& all = self(arguments).items();
+    const auto& all = input_of(arguments).items();
     for (size_t i = 0; i < all.size(); ++i)
         if (equal(all[i], given[0])) return Value::integer(static_cast<int64_t>(i));
     return fail("index: the list does not hold this value");

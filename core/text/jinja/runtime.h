@@ -40,6 +40,11 @@ struct Arguments {
                                     size_t required = 0) const;
 };
 
+// What a filter or a test is applied to, or whose method is called.
+inline const Value& input_of(const Arguments& arguments) {
+    return arguments.positional[0];
+}
+
 class Runtime {
   public:
     Runtime(const Limits& limits, std::chrono::system_clock::time_point now)

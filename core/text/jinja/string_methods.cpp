@@ -12,8 +12,8 @@
 namespace lockstep::jinja {
 namespace {
 
-const Text& self(const Arguments& arguments) {
-    return arguments.positional[0].as_text();
+const Text& text_of(const Arguments& arguments) {
+    return input_of(arguments).as_text();
 }
 
 tl::unexpected<Error> wants_text(std::string_view what, const Value& value) {
@@ -24,9 +24,10 @@ template <bool Left, bool Right>
 Result<Value> strip(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("strip", 1, {"chars"}));
     if (given[0].is_text())
-        return runtime.make_text(strip_characters(self(arguments), given[0].bytes(), Left, Right));
+        return runtime.make_text(
+            strip_characters(text_of(arguments), given[0].bytes(), Left, Right));
     if (!given[0].is_undefined() && !given[0].is_none()) return wants_text("strip", given[0]);
-    return runtime.make_text(strip_space(self(arguments), Left, Right));
+    return runtime.make_text(strip_space(text_of(arguments), Left, Right));
 }
 
 template <bool FromRight>
@@ -38,11 +39,11 @@ Result<Value> split(Runtime& runtime, const Arguments& arguments) {
     std::vector<Text> parts;
     if (given[0].is_text()) {
         if (given[0].as_text().empty()) return fail("split: empty separator");
-        parts = FromRight ? split_right(self(arguments), given[0].bytes(), limit)
-                          : split_left(self(arguments), given[0].bytes(), limit);
+        parts = FromRight ? split_right(text_of(arguments), given[0].bytes(), limit)
+                          : split_left(text_of(arguments), given[0].bytes(), limit);
     } else if (given[0].is_undefined() || given[0].is_none()) {
-        parts = FromRight ? split_space_right(self(arguments), limit)
-                          : split_space(self(arguments), limit);
+        parts = FromRight ? split_space_right(text_of(arguments), limit)
+                          : split_space(text_of(arguments), limit);
     } else {
         return wants_text("split", given[0]);
     }
@@ -57,7 +58,7 @@ Result<Value> split(Runtime& runtime, const Arguments& arguments) {
 Result<Value> splitlines(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("splitlines", 1, {"keepends"}));
     std::vector<Value> values;
-    for (Text& line : split_lines(self(arguments), given[0].truth(), runtime.limits().items)) {
+    for (Text& line : split_lines(text_of(arguments), given[0].truth(), runtime.limits().items)) {
         LOCKSTEP_ASSIGN(Value value, runtime.make_text(std::move(line)));
         values.push_back(std::move(value));
     }
@@ -68,7 +69,7 @@ template <bool FromRight>
 Result<Value> partition(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("partition", 1, {"sep"}, 1));
     if (!given[0].is_text() || given[0].as_text().empty()) return wants_text("partition", given[0]);
-    const Text& text = self(arguments);
+    const Text& text = text_of(arguments);
     const std::string& separator = given[0].bytes();
     const size_t at = FromRight ? text.bytes().rfind(separator) : text.bytes().find(separator);
     const Value nothing = Value::text("");
@@ -84,7 +85,7 @@ template <bool AtEnd>
 Result<Value> has_affix(Runtime&, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given,
                     arguments.bind(AtEnd ? "endswith" : "startswith", 1, {"affix"}, 1));
-    const std::string& text = self(arguments).bytes();
+    const std::string& text = text_of(arguments).bytes();
     const bool tuple = given[0].is_form(Sequence::Form::tuple);
     const std::vector<Value> affixes = tuple ? given[0].items() : std::vector<Value>{given[0]};
     bool found = false;
@@ -100,7 +101,7 @@ Result<Value> remove_affix(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given,
                     arguments.bind(AtEnd ? "removesuffix" : "removeprefix", 1, {"affix"}, 1));
     if (!given[0].is_text()) return wants_text("removing an affix", given[0]);
-    const Text& text = self(arguments);
+    const Text& text = text_of(arguments);
     const std::string& affix = given[0].bytes();
     if (AtEnd && text.bytes().ends_with(affix))
         return runtime.make_text(text.slice(0, text.size() - affix.size()));
@@ -113,7 +114,7 @@ Result<Value> replace(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("replace", 1, {"old", "new", "count"}, 2));
     for (const Value* value : {&given[0], &given[1]})
         if (!value->is_text()) return wants_text("replace", *value);
-    LOCKSTEP_ASSIGN(Text text, replace_all(runtime, self(arguments), given[0].bytes(),
+    LOCKSTEP_ASSIGN(Text text, replace_all(runtime, text_of(arguments), given[0].bytes(),
                                            given[1].as_text(), given[2].as_integer().value_or(-1)));
     return runtime.make_text(std::move(text));
 }
@@ -121,14 +122,14 @@ Result<Value> replace(Runtime& runtime, const Arguments& arguments) {
 template <Text (*Map)(const Text&)>
 Result<Value> map_case(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("changing case", 1, {}));
-    return runtime.make_text(Map(self(arguments)));
+    return runtime.make_text(Map(text_of(arguments)));
 }
 
 template <bool FromRight>
 Result<Value> find(Runtime&, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("find", 1, {"sub"}, 1));
     if (!given[0].is_text()) return wants_text("find", given[0]);
-    const std::string& text = self(arguments).bytes();
+    const std::string& text = text_of(arguments).bytes();
     const size_t at = FromRight ? text.rfind(given[0].bytes()) : text.find(given[0].bytes());
     if (at == std::string::npos) return Value::integer(-1);
     return Value::integer(static_cast<int64_t>(code_point_count(text.substr(0, at))));
@@ -143,7 +144,7 @@ Result<Value> index(Runtime& runtime, const Arguments& arguments) {
 Result<Value> count(Runtime&, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("count", 1, {"sub"}, 1));
     if (!given[0].is_text()) return wants_text("count", given[0]);
-    const std::string& text = self(arguments).bytes();
+    const std::string& text = text_of(arguments).bytes();
     const std::string& sub = given[0].bytes();
     if (sub.empty()) return Value::integer(static_cast<int64_t>(code_point_count(text)) + 1);
     int64_t found = 0;
@@ -157,7 +158,7 @@ Result<Value> join(Runtime& runtime, const Arguments& arguments) {
     Text text;
     for (size_t i = 0; i < items.size(); ++i) {
         if (!items[i].is_text()) return wants_text("join", items[i]);
-        if (i > 0) text.append(self(arguments));
+        if (i > 0) text.append(text_of(arguments));
         text.append(items[i].as_text());
         LOCKSTEP_TRY(runtime.check_string(text.size()));
     }
@@ -171,7 +172,7 @@ Result<Value> justify(Runtime& runtime, const Arguments& arguments) {
     if (!width) return fail("a width must be an integer");
     LOCKSTEP_TRY(runtime.check_string(static_cast<size_t>(std::max<int64_t>(*width, 0))));
     const std::string fill = given[1].is_text() ? given[1].bytes() : " ";
-    return runtime.make_text(pad(self(arguments), *width, fill, Left, Right));
+    return runtime.make_text(pad(text_of(arguments), *width, fill, Left, Right));
 }
 
 Result<Value> zfill(Runtime& runtime, const Arguments& arguments) {
@@ -179,7 +180,7 @@ Result<Value> zfill(Runtime& runtime, const Arguments& arguments) {
     const auto width = given[0].as_integer();
     if (!width) return fail("a width must be an integer");
     LOCKSTEP_TRY(runtime.check_string(static_cast<size_t>(std::max<int64_t>(*width, 0))));
-    const Text& text = self(arguments);
+    const Text& text = text_of(arguments);
     const bool sign = text.bytes().starts_with('-') || text.bytes().starts_with('+');
     Text padded = text.slice(0, sign ? 1 : 0);
     padded.append(

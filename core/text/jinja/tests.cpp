@@ -12,20 +12,16 @@
 namespace lockstep::jinja {
 namespace {
 
-const Value& self(const Arguments& arguments) {
-    return arguments.positional[0];
-}
-
 template <bool (Value::*Is)() const>
 Result<Value> is(Runtime&, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("this test", 1, {}));
-    return Value::boolean((self(arguments).*Is)());
+    return Value::boolean((input_of(arguments).*Is)());
 }
 
 template <bool (*Is)(const Value&)>
 Result<Value> is_such(Runtime&, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("this test", 1, {}));
-    return Value::boolean(Is(self(arguments)));
+    return Value::boolean(Is(input_of(arguments)));
 }
 
 bool is_defined(const Value& value) {
@@ -55,14 +51,14 @@ Result<Value> compares(Runtime& runtime, const Arguments& arguments) {
     constexpr bool or_equal = Symbol == 'l' || Symbol == 'g';
     std::string symbol(1, Symbol == 'l' ? '<' : Symbol == 'g' ? '>' : Symbol);
     if (or_equal || Symbol == '=' || Symbol == '!') symbol += '=';
-    LOCKSTEP_ASSIGN(const bool result, compare(symbol, self(arguments), given[0]));
+    LOCKSTEP_ASSIGN(const bool result, compare(symbol, input_of(arguments), given[0]));
     return Value::boolean(result);
 }
 
 Result<Value> is_in(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("in", 1, {"container"}, 1));
     LOCKSTEP_TRY(runtime.charge(given[0]));
-    LOCKSTEP_ASSIGN(const bool inside, contains(given[0], self(arguments)));
+    LOCKSTEP_ASSIGN(const bool inside, contains(given[0], input_of(arguments)));
     return Value::boolean(inside);
 }
 
@@ -72,33 +68,33 @@ Result<Value> remainder_is(Runtime& runtime, const Value& value, const Value& di
     return Value::boolean(equal(rest, Value::integer(wanted)));
 }
 Result<Value> is_even(Runtime& runtime, const Arguments& arguments) {
-    return remainder_is(runtime, self(arguments), Value::integer(2), 0);
+    return remainder_is(runtime, input_of(arguments), Value::integer(2), 0);
 }
 Result<Value> is_odd(Runtime& runtime, const Arguments& arguments) {
-    return remainder_is(runtime, self(arguments), Value::integer(2), 1);
+    return remainder_is(runtime, input_of(arguments), Value::integer(2), 1);
 }
 Result<Value> is_divisible(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("divisibleby", 1, {"num"}, 1));
-    return remainder_is(runtime, self(arguments), given[0], 0);
+    return remainder_is(runtime, input_of(arguments), given[0], 0);
 }
 
 template <bool Upper>
 Result<Value> is_case(Runtime& runtime, const Arguments& arguments) {
     const Function predicate = find_string_method(Upper ? "isupper" : "islower");
-    if (!self(arguments).is_text()) return fail("this test wants a string");
+    if (!input_of(arguments).is_text()) return fail("this test wants a string");
     return predicate(runtime, arguments);
 }
 
 Result<Value> same_as(Runtime&, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("sameas", 1, {"other"}, 1));
-    return Value::boolean(self(arguments).type_name() == given[0].type_name() &&
-                          equal(self(arguments), given[0]));
+    return Value::boolean(input_of(arguments).type_name() == given[0].type_name() &&
+                          equal(input_of(arguments), given[0]));
 }
 
 template <const NamedFunction* (*Find)(std::string_view)>
 Result<Value> names(Runtime&, const Arguments& arguments) {
     LOCKSTEP_TRY(arguments.bind("this test", 1, {}));
-    return Value::boolean(self(arguments).is_text() && Find(self(arguments).bytes()));
+    return Value::boolean(input_of(arguments).is_text() && Find(input_of(arguments).bytes()));
 }
 
 constexpr auto tests = std::to_array<NamedFunction>({
