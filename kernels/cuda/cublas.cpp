@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/opened_library.h"
+
 namespace lockstep {
 namespace {
 
@@ -30,12 +32,6 @@ struct Library {
     decltype(&cublasGetStatusString) status_string = nullptr;
 };
 
-template <class Function>
-void find(void* library, const char* name, Function& function, std::string& problem) {
-    function = reinterpret_cast<Function>(dlsym(library, name));
-    if (!function) problem = std::string("the cuBLAS library lacks ") + name;
-}
-
 Library open_library() {
     Library made;
     const std::string version = std::to_string(CUBLAS_VER_MAJOR);
@@ -54,13 +50,16 @@ Library open_library() {
         return made;
     }
     made.problem.clear();
-    find(library, "cublasCreate_v2", made.create, made.problem);
-    find(library, "cublasDestroy_v2", made.destroy, made.problem);
-    find(library, "cublasSetStream_v2", made.set_stream, made.problem);
-    find(library, "cublasSetWorkspace_v2", made.set_workspace, made.problem);
-    find(library, "cublasSetMathMode", made.set_math_mode, made.problem);
-    find(library, "cublasGemmStridedBatchedEx", made.multiply, made.problem);
-    find(library, "cublasGetStatusString", made.status_string, made.problem);
+    const auto find = [&](const char* name, auto& function) {
+        find_function(library, "the cuBLAS library", name, function, made.problem);
+    };
+    find("cublasCreate_v2", made.create);
+    find("cublasDestroy_v2", made.destroy);
+    find("cublasSetStream_v2", made.set_stream);
+    find("cublasSetWorkspace_v2", made.set_workspace);
+    find("cublasSetMathMode", made.set_math_mode);
+    find("cublasGemmStridedBatchedEx", made.multiply);
+    find("cublasGetStatusString", made.status_string);
     return made;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/cuda/cuda_device.h"
+#include "kernels/cuda/opened_library.h"
 #include "kernels/user/user_gpu.h"
 
 namespace lockstep {
@@ -29,12 +30,6 @@ struct Driver {
     decltype(&cuGetErrorString) error_string = nullptr;
 };
 
-template <class Function>
-void find(void* library, const char* name, Function& function, std::string& problem) {
-    function = reinterpret_cast<Function>(dlsym(library, name));
-    if (!function) problem = std::string("the NVIDIA driver lacks ") + name;
-}
-
 Driver open_driver() {
     Driver made;
     void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -42,15 +37,18 @@ Driver open_driver() {
         made.problem = dlerror();
         return made;
     }
-    find(library, "cuMemGetAllocationGranularity", made.granularity, made.problem);
-    find(library, "cuMemAddressReserve", made.reserve, made.problem);
-    find(library, "cuMemAddressFree", made.free_addresses, made.problem);
-    find(library, "cuMemCreate", made.create, made.problem);
-    find(library, "cuMemRelease", made.release, made.problem);
-    find(library, "cuMemMap", made.map, made.problem);
-    find(library, "cuMemUnmap", made.unmap, made.problem);
-    find(library, "cuMemSetAccess", made.set_access, made.problem);
-    find(library, "cuGetErrorString", made.error_string, made.problem);
+    const auto find = [&](const char* name, auto& function) {
+        find_function(library, "the NVIDIA driver", name, function, made.problem);
+    };
+    find("cuMemGetAllocationGranularity", made.granularity);
+    find("cuMemAddressReserve", made.reserve);
+    find("cuMemAddressFree", made.free_addresses);
+    find("cuMemCreate", made.create);
+    find("cuMemRelease", made.release);
+    find("cuMemMap", made.map);
+    find("cuMemUnmap", made.unmap);
+    find("cuMemSetAccess", made.set_access);
+    find("cuGetErrorString", made.error_string);
     return made;
 }
 
