@@ -33,6 +33,8 @@ inline constexpr int separating_tokens = 21;
 struct FaultSpec {
     std::string name;
     int layer = 0;  // -1 for a fault of embed, num_hidden_layers for one of logits
+
+    bool operator==(const FaultSpec&) const = default;
 };
 // "FAULT@layer=N[,step=S]"; "FAULT" alone where its step is embed or logits. The step, where given,
 // must be the fault's. Errors name what is wrong and list the catalogue's names where the name is

@@ -94,6 +94,7 @@ class TestInspector : public QObject {
     void initTestCase();
     void opensAndClosesWithItsShortcut();
     void saysThatPathsMatch();
+    void aResultOfAnEarlierChoiceSaysSo();
     void findsAPlantedFault();
     void saysThatAPlantedFaultChangesNothing();
     void keysWalkTheLayers();
@@ -181,6 +182,34 @@ void TestInspector::saysThatPathsMatch() {
              qPrintable(panel->result()->text()));
     QVERIFY(!panel->plot()->plot()->data().first);
     QCOMPARE(panel->diagnosis()->title(), QStringLiteral("Nothing to explain"));
+}
+
+// "It matches" under the banner of a planted fault would be read as what the fault came to.
+void TestInspector::aResultOfAnEarlierChoiceSaysSo() {
+    WindowFixture fixture;
+    InspectorPanel* panel = openPanel(fixture);
+    panel->run();
+    VERIFY_RAN(panel);
+    QVERIFY(!panel->result()->isEarlier());
+    plantThroughTheMenu(panel, "k_output_scaled", 0);
+    QVERIFY(panel->result()->isEarlier());
+    auto* note = panel->result()->findChild<QWidget*>(QStringLiteral("earlier_note"));
+    QVERIFY(note && note->isVisible());
+    panel->bar()->removeFault();
+    QVERIFY(!panel->result()->isEarlier() && !note->isVisible());
+    auto* decode = named<QSpinBox>(panel, QStringLiteral("Decode steps"));
+    decode->setValue(2);
+    QVERIFY(panel->result()->isEarlier());
+    panel->run();
+    VERIFY_RAN(panel);
+    QVERIFY(!panel->result()->isEarlier());
+    // A cancelled run leaves the older one, and what is said of it.
+    decode->setValue(200);
+    panel->run();
+    labelled<QPushButton>(panel, QStringLiteral("Cancel"))->click();
+    VERIFY_RAN(panel);
+    QCOMPARE(panel->shown()->number, 2);
+    QVERIFY(panel->result()->isEarlier());
 }
 
 void TestInspector::findsAPlantedFault() {

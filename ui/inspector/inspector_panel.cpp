@@ -108,9 +108,11 @@ void InspectorPanel::layOut() {
 
 void InspectorPanel::connectParts() {
     connect(bar_, &RunBar::runRequested, this, &InspectorPanel::run);
+    connect(bar_, &RunBar::changed, this, &InspectorPanel::markEarlier);
     connect(bar_, &RunBar::cancelRequested, thread_, &InspectionThread::cancel);
     connect(welcome_, &WelcomePage::runRequested, this, &InspectorPanel::run);
-    connect(welcome_, &WelcomePage::backRequested, this, [this] { showRun(shown_); });
+    connect(welcome_, &WelcomePage::backRequested, this,
+            [this] { showRun(shown_, choice_of_shown_); });
     connect(tabs_, &Segments::currentChanged, this, [this](int tab) {
         pages_->setCurrentIndex(tab);
         drill_down_->headingLine()->setVisible(tab == layer_tab);
@@ -133,7 +135,8 @@ void InspectorPanel::connectParts() {
         diagnosis_->setShown(false);
     });
     connect(diagnosis_, &DiagnosisCard::separateRequested, this, &InspectorPanel::runTokens);
-    connect(history_, &RunHistoryView::opened, this, &InspectorPanel::showRun);
+    connect(history_, &RunHistoryView::opened, this,
+            [this](const SharedRun& run) { showRun(run, bar_->choice()); });
     connect(exports_, &ExportMenu::saved, this, [this](const QString& file) {
         Q_EMIT said(tr("Saved %1").arg(QFileInfo(file).fileName()));
     });
@@ -239,7 +242,9 @@ void InspectorPanel::reopen(const Divergence& where) {
 }
 
 void InspectorPanel::start(const InspectionRequest& request, const Pending& pending) {
-    pending_.insert(thread_->inspect(request), pending);
+    Pending started = pending;
+    started.choice = bar_->choice();
+    pending_.insert(thread_->inspect(request), started);
     bar_->setRunning(true);
     diagnosis_->setBusy(true);
     if (pending.purpose == Purpose::show_me) return;
@@ -263,7 +268,7 @@ void InspectorPanel::takeFinished(const FinishedInspection& result) {
     pending_.erase(found);
     bar_->setRunning(isRunning());
     diagnosis_->setBusy(isRunning());
-    if (pending.purpose == Purpose::run) return showResult(result, pending.prompt);
+    if (pending.purpose == Purpose::run) return keepRun(result, pending.prompt, pending.choice);
     plot_->setOverlay(pending.overlay, {result.inspection, &result.inspection->comparison});
     diagnosis_->setShown(true);
 }
@@ -280,7 +285,7 @@ void InspectorPanel::takeFailed(InspectionId id, const QString& message, bool ca
         if (!cancelled) Q_EMIT failed(tr("The fault could not be shown"), message);
         return;
     }
-    if (cancelled && shown_) return showRun(shown_);
+    if (cancelled && shown_) return showRun(shown_, choice_of_shown_);
     if (cancelled) {
         result_->hide();
         return welcome_->showReady();
@@ -295,22 +300,29 @@ void InspectorPanel::showResult(const FinishedInspection& result, const QString&
         if (!isRunning() && has_model_) start(result.request, {Purpose::run, prompt, {}});
         return;
     }
+    keepRun(result, prompt, bar_->choice());
+}
+
+void InspectorPanel::keepRun(const FinishedInspection& result, const QString& prompt,
+                             const RunChoice& choice) {
     if (const int row = history_->runs()->rowOf(*result.inspection); row >= 0)
-        return showRun(history_->runs()->at(row));
+        return showRun(history_->runs()->at(row), choice);
     auto run = std::make_shared<InspectionRun>();
     run->number = ++runs_so_far_;
     run->when = QDateTime::currentDateTime();
     run->prompt = prompt;
     run->result = result;
     history_->runs()->add(run);
-    showRun(run);
+    showRun(run, choice);
 }
 
-void InspectorPanel::showRun(const SharedRun& run) {
+void InspectorPanel::showRun(const SharedRun& run, const RunChoice& choice) {
     if (!run) return;
     shown_ = run;
+    choice_of_shown_ = choice;
     result_->show();
     result_->tell(run->inspection());
+    markEarlier();
     exports_->setRun(run);
     drill_down_->setRun(run);
     diagnosis_->setRun(run);
@@ -318,6 +330,11 @@ void InspectorPanel::showRun(const SharedRun& run) {
     plot_->setComparison(run->sharedComparison());
     showFigures(true);
     plot_->selectFirst();
+}
+
+void InspectorPanel::markEarlier() {
+    if (!shown_ || isRunning() || result_->state() == ResultLine::State::failed) return;
+    result_->setEarlier(!(bar_->choice() == choice_of_shown_));
 }
 
 void InspectorPanel::showFigures(bool figures) {

@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "ui/inspector/inspection_run.h"
+#include "ui/inspector/run_bar.h"
 
 class QSplitter;
 class QStackedWidget;
@@ -21,7 +22,6 @@ class ExportMenu;
 class InspectionThread;
 class PlotPane;
 class ResultLine;
-class RunBar;
 class RunHistoryView;
 class Segments;
 class WelcomePage;
@@ -69,7 +69,8 @@ class InspectorPanel : public QWidget {
     struct Pending {
         Purpose purpose;
         QString prompt;
-        QString overlay;  // the planted fault that is to be drawn
+        QString overlay = {};   // the planted fault that is to be drawn
+        RunChoice choice = {};  // when it was started
     };
 
     void layOut();
@@ -79,8 +80,10 @@ class InspectorPanel : public QWidget {
     void runTokens(int count);
     void showMe(const FaultSpec& fault);
     void reopen(const Divergence& where);
-    void showRun(const SharedRun& run);
+    void keepRun(const FinishedInspection& result, const QString& prompt, const RunChoice& choice);
+    void showRun(const SharedRun& run, const RunChoice& choice);
     void showFigures(bool figures);
+    void markEarlier();  // where something else is chosen than what is shown
     void takeFinished(const FinishedInspection& result);
     void takeFailed(InspectionId id, const QString& message, bool cancelled);
     bool isRunning() const;
@@ -92,6 +95,7 @@ class InspectorPanel : public QWidget {
     IsolationOptions isolation_;  // of the user's kernels
     QHash<InspectionId, Pending> pending_;
     SharedRun shown_;
+    RunChoice choice_of_shown_;  // in the bar, when it was started or opened
     int runs_so_far_ = 0;
 
     RunBar* bar_;

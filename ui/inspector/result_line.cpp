@@ -6,10 +6,12 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
+#include <QVBoxLayout>
 
 #include "core/inspect/report.h"
 #include "ui/theme/colors.h"
 #include "ui/theme/icons.h"
+#include "ui/theme/labels.h"
 
 namespace lockstep {
 namespace {
@@ -48,7 +50,12 @@ QString resultText(const Inspection& inspection) {
     return QString::fromStdString(comparison_sentence(inspection.comparison, diagnosis));
 }
 
-ResultLine::ResultLine(QWidget* parent) : QFrame(parent), icon_(new QLabel), text_(new QLabel) {
+ResultLine::ResultLine(QWidget* parent)
+    : QFrame(parent),
+      icon_(new QLabel),
+      text_(new QLabel),
+      note_(mutedLabel(tr("This was before you chose something else: Run compares what is "
+                          "chosen now."))) {
     setObjectName(QStringLiteral("result_line"));
     text_->setWordWrap(true);
     text_->setTextFormat(Qt::PlainText);
@@ -61,7 +68,13 @@ ResultLine::ResultLine(QWidget* parent) : QFrame(parent), icon_(new QLabel), tex
     row->setContentsMargins(unit * 3 / 4, unit / 3, unit / 2, unit / 3);
     row->setSpacing(unit / 2);
     row->addWidget(icon_, 0, Qt::AlignTop);
-    row->addWidget(text_, 1);
+    auto* column = new QVBoxLayout;
+    column->setSpacing(unit / 6);
+    column->addWidget(text_);
+    column->addWidget(note_);
+    row->addLayout(column, 1);
+    note_->setObjectName(QStringLiteral("earlier_note"));
+    note_->hide();
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
     dress();
 }
@@ -84,14 +97,21 @@ void ResultLine::tell(State state, const QString& text) {
     text_->setText(text);
     text_->setAccessibleName(stateName(state));
     text_->setAccessibleDescription(text);
-    dress();
+    setEarlier(false);
     if (!other || state == State::empty || state == State::running) return;
     QAccessibleEvent event(text_, QAccessible::Alert);
     QAccessible::updateAccessibility(&event);
 }
 
+void ResultLine::setEarlier(bool earlier) {
+    earlier_ = earlier;
+    note_->setVisible(earlier);
+    dress();
+}
+
 QColor ResultLine::ink() const {
     const ThemeColors& colors = themeColors(palette());
+    if (earlier_) return colors.muted;
     switch (state_) {
         case State::match:
             return colors.success;
@@ -120,7 +140,8 @@ void ResultLine::paintEvent(QPaintEvent*) {
     const ThemeColors& colors = themeColors(palette());
     QPainter painter(this);
     const bool bad = state_ == State::diverged || state_ == State::failed;
-    const QColor paper = bad                           ? colors.error_background
+    const QColor paper = earlier_                      ? palette().color(QPalette::Base)
+                         : bad                         ? colors.error_background
                          : state_ == State::suspicious ? colors.warning_background
                                                        : palette().color(QPalette::Base);
     painter.fillRect(rect(), paper);

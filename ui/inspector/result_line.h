@@ -21,6 +21,9 @@ class ResultLine : public QFrame {
     explicit ResultLine(QWidget* parent = nullptr);
     void tell(State state, const QString& text);
     void tell(const Inspection& inspection);
+    // It is no result of what is chosen now: said, and without the colour of a verdict.
+    void setEarlier(bool earlier);
+    bool isEarlier() const { return earlier_; }
     State state() const { return state_; }
     QString text() const;
 
@@ -33,7 +36,8 @@ class ResultLine : public QFrame {
     QColor ink() const;
 
     State state_ = State::empty;
-    QLabel *icon_, *text_;
+    bool earlier_ = false;
+    QLabel *icon_, *text_, *note_;
 };
 
 }  // namespace lockstep

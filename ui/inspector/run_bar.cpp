@@ -75,6 +75,12 @@ QToolButton* menuButton(const QString& text, const QString& icon, QMenu* menu) {
 
 }  // namespace
 
+bool RunChoice::operator==(const RunChoice& other) const {
+    return prompt == other.prompt && (prompt != PromptKind::text || text == other.text) &&
+           candidate.text == other.candidate.text && candidate.fault == other.candidate.fault &&
+           reference == other.reference && decode_steps == other.decode_steps;
+}
+
 RunBar::RunBar(QWidget* parent)
     : QWidget(parent),
       prompt_(new QComboBox),
@@ -110,7 +116,11 @@ RunBar::RunBar(QWidget* parent)
     connect(prompt_, &QComboBox::currentIndexChanged, this, &RunBar::refresh);
     connect(layer_, &QSpinBox::valueChanged, this, [this](int layer) {
         if (fault_) fault_->layer = layer;
+        Q_EMIT changed();
     });
+    for (const QComboBox* box : {candidate_, reference_})
+        connect(box, &QComboBox::currentIndexChanged, this, &RunBar::changed);
+    connect(decode_, &QSpinBox::valueChanged, this, &RunBar::changed);
     connect(faults_, &FaultMenu::chosen, this, &RunBar::chooseFault);
     refresh();
 }
@@ -320,6 +330,7 @@ void RunBar::refresh() {
     progress_->setVisible(running_);
     plant_->setEnabled(config_.has_value() && !running_);
     banner_->setVisible(fault_.has_value());
+    Q_EMIT changed();
 }
 
 }  // namespace lockstep

@@ -30,6 +30,9 @@ struct RunChoice {
     CandidateSpec candidate;
     QString reference;
     int decode_steps = 0;
+
+    // Whether the two ask for the same run.
+    bool operator==(const RunChoice& other) const;
 };
 
 class RunBar : public QWidget {
@@ -57,6 +60,7 @@ class RunBar : public QWidget {
   Q_SIGNALS:
     void runRequested();
     void cancelRequested();
+    void changed();  // something else may have been chosen
     // A shared object was chosen by "Load kernel…"; it is the candidate now.
     void kernelLoaded(const QString& file);
 
