@@ -40,9 +40,15 @@ lockstep_precompiled(ui STATIC
     LIBS Qt6::Widgets DEFINITIONS QT_NO_KEYWORDS HEADERS ${lockstep_widget_headers})
 lockstep_precompiled(app EXECUTABLE
     LIBS Qt6::Core nlohmann_json::nlohmann_json HEADERS <nlohmann/json.hpp>)
-# Not Qt Test's own: they ask for what Qt6::Test defines, the folder of each test.
+# Qt6::Test defines where each test lies, for QFINDTESTDATA, which nothing here uses. Without that all
+# tests have the same definitions, and Qt Test's header can be parsed once.
+get_target_property(test_definitions Qt6::Test INTERFACE_COMPILE_DEFINITIONS)
+list(FILTER test_definitions EXCLUDE REGEX QT_TESTCASE_)
+set_target_properties(Qt6::Test PROPERTIES INTERFACE_COMPILE_DEFINITIONS "${test_definitions}")
 lockstep_precompiled(tests EXECUTABLE
-    LIBS Qt6::Core DEFINITIONS QT_NO_KEYWORDS
-    HEADERS <QByteArray> <QElapsedTimer> <QFile> <QJsonDocument> <QObject> <QString> <QTemporaryDir>)
+    LIBS Qt6::Test nlohmann_json::nlohmann_json DEFINITIONS QT_NO_KEYWORDS
+    HEADERS <QByteArray> <QElapsedTimer> <QFile> <QJsonDocument> <QObject> <QString>
+        <QTemporaryDir> <QTest> <nlohmann/json.hpp>)
 lockstep_precompiled(window_tests EXECUTABLE
-    LIBS Qt6::Widgets DEFINITIONS QT_NO_KEYWORDS HEADERS ${lockstep_widget_headers})
+    LIBS Qt6::Widgets Qt6::Test nlohmann_json::nlohmann_json DEFINITIONS QT_NO_KEYWORDS
+    HEADERS ${lockstep_widget_headers} <QTest> <nlohmann/json.hpp>)

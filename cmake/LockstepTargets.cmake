@@ -43,11 +43,14 @@ function(lockstep_test name)
     target_link_libraries(${name} PRIVATE lockstep_options Qt6::Test ${arg_LIBS})
     target_compile_definitions(${name} PRIVATE
         LOCKSTEP_SOURCE_DIR="${PROJECT_SOURCE_DIR}" QT_NO_KEYWORDS)
-    if("${arg_LIBS}" MATCHES "lockstep_(chat|inspector|theme|ui)")
+    if("${arg_LIBS}" MATCHES "lockstep_(chat|inspector|theme|ui)|chat_samples")
         lockstep_precompile(${name} window_tests)
     else()
         lockstep_precompile(${name} tests)
     endif()
+    # Of a test's own classes nothing is left for this file.
+    set_source_files_properties(${CMAKE_CURRENT_BINARY_DIR}/${name}_autogen/mocs_compilation.cpp
+        PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
     set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
         ENVIRONMENT "QT_QPA_PLATFORM=offscreen")

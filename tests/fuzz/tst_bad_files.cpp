@@ -6,7 +6,7 @@
 
 #include <QElapsedTimer>
 #include <QTemporaryDir>
-#include <QtTest>
+#include <QTest>
 
 #include "core/model/model_loader.h"
 #include "tests/fuzz/allocation_watch.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Tokenizers that are not what they should be: each is refused with an error that names what is
 // wrong, and nothing crashes, hangs or takes memory that the file does not justify.
-#include <QtTest>
+#include <QTest>
 #include <functional>
 #include <limits>
 

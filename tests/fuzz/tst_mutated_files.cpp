@@ -3,7 +3,7 @@
 // returns, and the sanitizers that this program is built with have nothing to say.
 #include <QElapsedTimer>
 #include <QTemporaryDir>
-#include <QtTest>
+#include <QTest>
 #include <random>
 
 #include "core/model/model_loader.h"

@@ -2,7 +2,7 @@
 // The default model on the GPU: the tokens that float32 chooses, and memory that is back where it
 // was after a long answer, stops, toggles and reloads.
 #include <QElapsedTimer>
-#include <QtTest>
+#include <QTest>
 #include <map>
 #include <thread>
 

@@ -3,7 +3,7 @@
 // process of its own, a kernel that writes where it must not and one that does not end.
 #include <QElapsedTimer>
 #include <QProcess>
-#include <QtTest>
+#include <QTest>
 #include <cstdlib>
 #include <thread>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The inspector on a GPU: it finds the faults that it plants itself and names them, leaves honest
 // paths in peace, and judges traces wherever they were captured.
-#include <QtTest>
+#include <QTest>
 
 #include "core/inspect/self_test_report.h"
 #include "core/inspect/trace.h"

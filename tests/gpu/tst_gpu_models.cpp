@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Whole models on the GPU: each path against the CPU's truth, the inspector's comparison, recorded
 // decode steps, and memory that comes back.
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <map>
 

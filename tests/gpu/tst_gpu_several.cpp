@@ -2,7 +2,7 @@
 // Several GPUs: the one that was chosen does the work and holds the memory, in the engine and in
 // the window, and two of them do not disturb each other.
 #include <QComboBox>
-#include <QtTest>
+#include <QTest>
 #include <array>
 #include <thread>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The GPU's truth against the CPU's, which sums in double: 1e-5 of a tensor's size. And what the
 // device itself promises: copies, recorded work, messages.
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <cstring>
 

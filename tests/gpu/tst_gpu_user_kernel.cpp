@@ -2,7 +2,7 @@
 // Kernels that a user brings for a GPU: right ones are right by the rule, in a process of their own
 // and in this one; wrong ones are found out, and whatever they do to the GPU, they do to their
 // process's and not to ours.
-#include <QtTest>
+#include <QTest>
 
 #include "core/inspect/candidate.h"
 #include "core/inspect/inspection.h"

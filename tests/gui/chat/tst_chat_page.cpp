@@ -5,7 +5,7 @@
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QToolButton>
-#include <QtTest>
+#include <QTest>
 
 #include "tests/gui/chat/sample_chat.h"
 #include "ui/chat/chat_model.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <QtTest>
+#include <QTest>
 
 #include "tests/gui/chat/sample_chat.h"
 #include "ui/chat/markdown_blocks.h"

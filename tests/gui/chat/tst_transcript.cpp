@@ -3,7 +3,7 @@
 #include <QAccessible>
 #include <QSignalSpy>
 #include <QTextBlock>
-#include <QtTest>
+#include <QTest>
 
 #include "tests/gui/chat/sample_chat.h"
 #include "tests/gui/chat/transcript_fixture.h"

@@ -2,7 +2,7 @@
 // What the mouse and the keyboard select in the transcript, and what is copied.
 #include <QClipboard>
 #include <QToolButton>
-#include <QtTest>
+#include <QTest>
 
 #include "tests/gui/chat/transcript_fixture.h"
 #include "ui/theme/theme.h"

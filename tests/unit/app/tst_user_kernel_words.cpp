@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A kernel of one's own on the command line: compare and chat, with the program itself as the
 // child.
-#include <QtTest>
+#include <QProcess>
+#include <QTest>
 
 #include "tests/support/tiny_model.h"
 

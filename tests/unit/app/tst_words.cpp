@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The program as scripts use it: its words' output, JSON, exit status and complaints.
-#include <QtTest>
+#include <QJsonArray>
+#include <QJsonObject>
+#include <QProcess>
+#include <QTest>
 #include <csignal>
 
 #include "tests/support/models.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // UTF-8 is judged as Unicode 15, table 3-7, defines it.
-#include <QtTest>
+#include <QTest>
 #include <string>
 
 #include "core/base/utf8.h"

@@ -2,7 +2,7 @@
 // Traces of a tiny model, right and wrong, for the tests of what is made of them.
 #pragma once
 
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <cstring>
 #include <functional>

@@ -2,7 +2,7 @@
 // How soon a comparison ends once it is told to, wherever it is: on 300 rows whose logits have
 // 49,152 columns (SmolLM2's), every copy of them is 59 MB. Measured in the time that its thread
 // computes, not the wall's, in which other processes have their share.
-#include <QtTest>
+#include <QTest>
 #include <atomic>
 #include <ctime>
 #include <thread>

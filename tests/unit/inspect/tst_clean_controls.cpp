@@ -2,7 +2,7 @@
 // Honest paths are left in peace where rounding is at its loudest: in a real model's massive
 // activations and in f32, where the floor is all but nothing; and a fault there is found all the
 // same.
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 
 #include "core/inspect/comparison.h"

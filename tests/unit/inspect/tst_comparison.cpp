@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Whether a comparison finds where two paths part, and only then.
-#include <QtTest>
+#include <QTest>
 #include <atomic>
 #include <memory>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a diagnosis says of faults that are written here, apart from those that can be planted: the
 // right number, several causes where they can't be told apart, and nothing where nothing fits.
-#include <QtTest>
+#include <QTest>
 #include <atomic>
 #include <cmath>
 

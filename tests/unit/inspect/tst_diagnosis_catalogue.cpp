@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every fault of the catalogue, planted as a real bug would act, and the cause that is named for
 // it.
-#include <QtTest>
+#include <QTest>
 
 #include "core/inspect/candidate.h"
 #include "core/inspect/fault.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every fault of the catalogue, planted in every path: it changes its own step in its own layer and
 // nothing else. And how a fault is written.
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <set>
 

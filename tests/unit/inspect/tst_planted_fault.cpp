@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A fault that is planted where nothing is seen of it: told from one that was missed, in every form
 // that a comparison is read in.
-#include <QtTest>
+#include <QTest>
 #include <map>
 
 #include "core/inspect/candidate.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The ways in which capture tools have lied, each a test: a probe must keep what a step put out, of
 // every layer and pass, and change nothing.
-#include <QtTest>
+#include <QTest>
 #include <cstring>
 #include <map>
 #include <set>

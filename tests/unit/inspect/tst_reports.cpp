@@ -2,7 +2,7 @@
 // What others read of an inspection: the page, the Markdown, and the figures that both draw.
 #include <QRegularExpression>
 #include <QXmlStreamReader>
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 
 #include "core/inspect/html_figures.h"

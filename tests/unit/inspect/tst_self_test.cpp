@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The self-test, made small; and whether it would tell if the inspector were wrong.
-#include <QtTest>
+#include <QTest>
 
 #include "core/inspect/self_test_report.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the catalogue says of a step, and what check_step refuses: each refusal by a call that is
 // right but for one thing.
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <functional>
 

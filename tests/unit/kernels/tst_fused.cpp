@@ -2,7 +2,7 @@
 // What the fused path promises beyond being right: bits that depend on no batch and no thread
 // count, nothing allocated per token. ctest runs this once for each instruction set
 // (LOCKSTEP_SIMD).
-#include <QtTest>
+#include <QTest>
 #include <algorithm>
 #include <array>
 #include <cstring>

@@ -2,7 +2,7 @@
 // Step by step against transformers: each step is given what transformers' modules were given
 // (tests/golden/steps), and puts out what they put out. In bf16 that pins every rounding of the
 // reference: a rounding left out, or made in another place, shows as units in the last place.
-#include <QtTest>
+#include <QTest>
 #include <algorithm>
 #include <cmath>
 #include <sstream>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every step of every registered path, over the shape classes, judged by the rule: a path or a step
 // added later is tested here without a new line. And the other way round: wrong paths must fall.
-#include <QtTest>
+#include <QTest>
 #include <algorithm>
 
 #include "kernels/cpu/operands.h"

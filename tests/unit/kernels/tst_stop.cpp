@@ -2,7 +2,7 @@
 // A stream that is told to stop ends the step that runs on it: our own paths look at it between
 // panels, blocks of rows or columns, so that no step on many rows keeps whoever waits. What is
 // tested is not the time, which is the machine's, but the work that is left undone.
-#include <QtTest>
+#include <QTest>
 #include <atomic>
 
 #include "kernels/cpu/cpu_stream.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Truth against each step's formula, written out once more in double and in the plainest way: loops
 // over logical indices, no strides, no blocks, no shared helper.
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <functional>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The rule that says "diverged" is itself held to it: honest noise passes whatever its shape, a
 // planted fault does not, however small the part that it sits in.
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <functional>
 #include <limits>

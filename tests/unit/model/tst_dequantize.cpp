@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The expected values are those of the gguf Python package (tests/golden/dequant/make.py).
 #include <QFile>
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <cstring>
 #include <vector>

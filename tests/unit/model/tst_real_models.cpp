@@ -3,7 +3,7 @@
 // (tests/golden/weights/make.py).
 #include <QCryptographicHash>
 #include <QElapsedTimer>
-#include <QtTest>
+#include <QTest>
 #include <filesystem>
 
 #include "core/base/json.h"

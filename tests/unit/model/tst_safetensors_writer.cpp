@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What is written is what the format asks for, and it is there whole or not at all.
-#include <QtTest>
+#include <QTest>
 #include <cstring>
 
 #include "core/base/output_file.h"

@@ -2,7 +2,7 @@
 // What the engine makes of a device that fails: every allocation of a load and of an answer, a loss
 // in the middle, work that does not end. On a stand-in for a GPU, so that it runs everywhere.
 #include <QElapsedTimer>
-#include <QtTest>
+#include <QTest>
 #include <cstring>
 #include <thread>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The engine with a tiny random model on disk: what it streams, when it stops, what it refuses.
-#include <QtTest>
+#include <QTest>
 #include <atomic>
 
 #include "core/run/engine.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the GPU's chat is judged with, given right and wrong choices.
-#include <QtTest>
+#include <QTest>
 
 #include "tests/support/forced_choices.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a session remembers, and that the forward pass gives the same whatever way its tokens come.
-#include <QtTest>
+#include <QTest>
 #include <atomic>
 #include <cstdlib>
 #include <new>

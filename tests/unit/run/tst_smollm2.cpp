@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The default model against what transformers computes for it (tests/golden/model/make_smollm2.py).
-#include <QtTest>
+#include <QTest>
 #include <cmath>
 #include <numeric>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How soon the engine stops, with a model of real size.
-#include <QtTest>
+#include <QTest>
 #include <atomic>
 #include <thread>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Whole tiny models against what transformers computes for them (tests/golden/model/make_tiny.py).
-#include <QtTest>
+#include <QTest>
 #include <numeric>
 
 #include "core/inspect/verdict.h"

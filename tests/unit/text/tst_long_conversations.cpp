@@ -2,7 +2,7 @@
 // A conversation of thousands of long messages renders, and a template that does not mean well
 // ends.
 #include <QElapsedTimer>
-#include <QtTest>
+#include <QTest>
 
 #include "tests/unit/text/template_goldens.h"
 

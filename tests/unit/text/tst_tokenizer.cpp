@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What every tokenizer promises, on a vocabulary small enough to see: the 256 bytes, a few merges,
 // and tokens that were added.
-#include <QtTest>
+#include <QTest>
 
 #include "core/text/bpe_model.h"
 #include "core/text/tokenizer.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every tokenizer against what Python's tokenizers and sentencepiece make of the same texts.
-#include <QtTest>
+#include <QTest>
 #include <fstream>
 
 #include "core/base/json.h"

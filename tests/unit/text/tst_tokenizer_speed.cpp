@@ -2,7 +2,7 @@
 // A megabyte takes less than a second, whatever is in it: no text makes a tokenizer slow. Where it
 // takes longer (the library's million bytes that are no UTF-8; a machine with little to give), it is
 // at least in proportion: a quarter of the text takes a quarter of the time.
-#include <QtTest>
+#include <QTest>
 #include <ctime>
 
 #include "core/base/random.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // lockstep_kernel.h says what kernels/steps.h says: every field of every step, by name, in order;
 // and it compiles by itself as C99 and as C++.
-#include <QtTest>
+#include <QProcess>
+#include <QTest>
 #include <cstddef>
 
 #include "kernels/step_catalog.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Faults that nobody has listed, in kernels of a user's: found in their step, and never given a
 // name with confidence that is not theirs.
-#include <QtTest>
+#include <QTest>
 
 #include "core/inspect/inspection.h"
 #include "core/inspect/self_test.h"

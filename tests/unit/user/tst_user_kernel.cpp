@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A user's kernel in its child process: what is right goes through bit for bit, what is wrong is
 // told with the step, the shape and what happened, and this process lives on.
-#include <QtTest>
+#include <QTest>
 #include <cfenv>
 #include <thread>
 

@@ -2,7 +2,9 @@
 // The README's own lines build the examples; the right one is right by the rule for every step and
 // shape, in its child process and in this one; the one with a fault is found out where the fault
 // is.
-#include <QtTest>
+#include <QProcess>
+#include <QStandardPaths>
+#include <QTest>
 
 #include "core/inspect/candidate.h"
 #include "core/inspect/comparison.h"
