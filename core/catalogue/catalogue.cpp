@@ -50,7 +50,7 @@ Result<std::vector<CatalogueModel>> read_catalogue(const std::filesystem::path& 
 }
 
 std::filesystem::path default_models_folder() {
-    if (const auto folder = environment_path("LOCKSTEP_MODELS"); !folder.empty()) return folder;
+    if (auto folder = environment_path("LOCKSTEP_MODELS"); !folder.empty()) return folder;
     auto data = environment_path("XDG_DATA_HOME");
     if (data.empty()) data = environment_path("HOME") / ".local" / "share";
     return data / "lockstep" / "models";
@@ -59,7 +59,7 @@ std::filesystem::path default_models_folder() {
 std::filesystem::path data_file(const std::string& name) {
     std::error_code error;
     const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-    const auto installed = program.parent_path().parent_path() / "share" / "lockstep" / name;
+    auto installed = program.parent_path().parent_path() / "share" / "lockstep" / name;
     if (!error && std::filesystem::exists(installed, error)) return installed;
     const std::filesystem::path source(LOCKSTEP_SOURCE_DIR);
     const auto resource = source / "resources" / name;

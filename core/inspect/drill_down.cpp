@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <ranges>
+#include <numeric>
 
 namespace lockstep {
 namespace {
@@ -128,10 +128,13 @@ std::optional<DrillDown> drill_down(const StepRuns& runs, std::string_view tenso
     result.floor_map = map_of(floor_errors, result.layout, limits);
     result.histogram = histogram_of(errors, floor_errors);
 
-    std::vector<size_t> order(std::min(limits.worst, errors.size()));
-    std::ranges::partial_sort_copy(
-        std::views::iota(size_t{0}, errors.size()), order,
+    std::vector<size_t> order(errors.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    const size_t worst = std::min(limits.worst, order.size());
+    std::partial_sort(
+        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(worst), order.end(),
         [&](size_t a, size_t b) { return errors[a] != errors[b] ? errors[a] > errors[b] : a < b; });
+    order.resize(worst);
     const int64_t width = result.layout.columns / result.layout.heads;
     for (const size_t at : order) {
         const auto index = static_cast<int64_t>(at);

@@ -84,7 +84,9 @@ Status read_added_tokens(const JsonObject& file, HfTokenizerConfig& result) {
         AddedToken token;
         token.id = static_cast<int32_t>(value);
         token.content = content;
-        const auto same = [&](const AddedToken& other) { return other.content == content; };
+        const auto same = [&token](const AddedToken& other) {
+            return other.content == token.content;
+        };
         if (std::none_of(result.added.begin(), result.added.end(), same))
             result.added.push_back(std::move(token));
     }

@@ -87,11 +87,11 @@ std::string applied(const UnicodeFormStep& step, std::string text) {
     return U_SUCCESS(error) ? result : text;
 }
 
-std::string applied(const PrependStep& step, std::string text) {
+std::string applied(const PrependStep& step, const std::string& text) {
     return text.empty() ? text : step.prefix + text;
 }
 
-std::string applied(const ReplaceStep& step, std::string text) {
+std::string applied(const ReplaceStep& step, const std::string& text) {
     std::string result;
     size_t done = 0;
     Regex::Search search(step.pattern, text);
@@ -100,7 +100,8 @@ std::string applied(const ReplaceStep& step, std::string text) {
         result += step.content;
         done = match->last;
     }
-    return result.append(text, done);
+    result.append(text, done);
+    return result;
 }
 
 }  // namespace

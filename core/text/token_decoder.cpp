@@ -94,23 +94,23 @@ Tokens applied(const MetaspaceDecodeStep& step, Tokens tokens) {
     return tokens;
 }
 
-std::string bytes(const ByteLevelDecodeStep&, std::string token) {
+std::string bytes(const ByteLevelDecodeStep&, const std::string& token) {
     return bytes_of_byte_level(token);
 }
-std::string bytes(const ByteFallbackStep&, std::string token) {
+std::string bytes(const ByteFallbackStep&, const std::string& token) {
     const int byte = byte_of_fallback(token);
     return byte < 0 ? token : std::string(1, static_cast<char>(byte));
 }
-std::string bytes(const FuseStep&, std::string token) {
+std::string bytes(const FuseStep&, const std::string& token) {
     return token;
 }
-std::string bytes(const ReplaceDecodeStep& step, std::string token) {
+std::string bytes(const ReplaceDecodeStep& step, const std::string& token) {
     return replace_all(step.pattern, step.content, token);
 }
-std::string bytes(const StripStep&, std::string token) {
+std::string bytes(const StripStep&, const std::string& token) {
     return token;
 }
-std::string bytes(const MetaspaceDecodeStep& step, std::string token) {
+std::string bytes(const MetaspaceDecodeStep& step, const std::string& token) {
     return replace_all(step.replacement, " ", token);
 }
 
@@ -137,7 +137,7 @@ std::string TokenDecoder::decode(std::vector<std::string> tokens) const {
 std::string TokenDecoder::token_bytes(std::string_view token) const {
     std::string result(token);
     for (const DecodeStep& step : steps_)
-        result = std::visit([&](const auto& it) { return bytes(it, std::move(result)); }, step);
+        result = std::visit([&](const auto& it) { return bytes(it, result); }, step);
     return result;
 }
 

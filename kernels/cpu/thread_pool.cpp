@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One job at a time. The caller writes the job, then raises `epoch`; a worker that sees it rise
-// claims its part, runs it and lowers `running`; the caller claims what is left when it has done its
-// own, and returns when `running` is zero. Those two atomics order everything else: only who has
-// claimed a part reads the job. Whoever waits spins for some tens of microseconds, the time between
-// two steps of a decode, then sleeps in std::atomic::wait (a futex), so that an idle program burns
-// no core. While it spins it asks for memory that it will read next, if that is known.
+// claims its part, runs it and lowers `running`; the caller claims what is left when it has done
+// its own, and returns when `running` is zero. Those two atomics order everything else: only who
+// has claimed a part reads the job. Whoever waits spins for some tens of microseconds, the time
+// between two steps of a decode, then sleeps in std::atomic::wait (a futex), so that an idle
+// program burns no core. While it spins it asks for memory that it will read next, if that is
+// known.
 #include "kernels/cpu/thread_pool.h"
 
 #include <pthread.h>
@@ -102,6 +103,7 @@ thread_local Busy busy;
 
 }  // namespace
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): lines of their own, see below
 struct ThreadPool::Impl {
     struct Job {
         int64_t count = 0;

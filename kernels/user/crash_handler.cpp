@@ -19,7 +19,7 @@ constexpr std::array signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr uintptr_t stack_reach = 1 << 20;
 
 CrashReport* report = nullptr;
-const WatchedMemory* watched = nullptr;
+const WatchedMemory* watched_memory = nullptr;
 pid_t calling_thread = 0;
 alignas(16) std::array<std::byte, 64 * 1024> signal_stack;
 
@@ -53,8 +53,8 @@ void locate(uintptr_t address) {
         report->address = address - begin;
     };
     report->address = address;
-    inside(watched->activations, watched->activations_bytes, Region::activations);
-    inside(watched->weights, watched->weights_bytes, Region::weights);
+    inside(watched_memory->activations, watched_memory->activations_bytes, Region::activations);
+    inside(watched_memory->weights, watched_memory->weights_bytes, Region::weights);
 }
 
 void write_down(int signal, siginfo_t* info, void* context_pointer) {
@@ -84,7 +84,7 @@ void write_down(int signal, siginfo_t* info, void* context_pointer) {
 
 void install_crash_handler(CrashReport& to, const WatchedMemory& memory) {
     report = &to;
-    watched = &memory;
+    watched_memory = &memory;
     calling_thread = this_thread();
     stack_t stack{};
     stack.ss_sp = signal_stack.data();

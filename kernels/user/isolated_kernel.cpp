@@ -259,7 +259,7 @@ std::string IsolatedKernel::crash_text(const std::vector<Operand>& operands) con
     return text + place_text(operands, crash);
 }
 
-std::string IsolatedKernel::with_last_line(std::string text) const {
+std::string IsolatedKernel::with_last_line(const std::string& text) const {
     const std::string line = child_ ? child_->last_line() : "";
     return line.empty() ? text : text + "; the last it printed: \"" + line + "\"";
 }

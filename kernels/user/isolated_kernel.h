@@ -45,7 +45,7 @@ class IsolatedKernel {
     tl::unexpected<Error> ended(const std::vector<Operand>& operands);
     tl::unexpected<Error> cancelled();
     std::string crash_text(const std::vector<Operand>& operands) const;
-    std::string with_last_line(std::string text) const;
+    std::string with_last_line(const std::string& text) const;
     CrashReport& report() const { return *reinterpret_cast<CrashReport*>(report_.data()); }
 
     std::shared_ptr<const KernelFile> file_;

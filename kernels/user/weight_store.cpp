@@ -15,7 +15,7 @@ bool is_weight(Role role) {
 Result<WeightStore> WeightStore::create(uint64_t budget) {
     LOCKSTEP_ASSIGN(SharedMemory memory, SharedMemory::create("lockstep weights"));
     LOCKSTEP_TRY(memory.grow(round_up(budget, page_bytes)));
-    return WeightStore(std::move(memory), budget);
+    return WeightStore(std::move(memory));
 }
 
 // More than it is where two operands are one weight (tied embeddings); that does no harm.

@@ -25,8 +25,7 @@ class WeightStore {
     const SharedMemory& memory() const { return memory_; }
 
   private:
-    WeightStore(SharedMemory memory, uint64_t budget)
-        : memory_(std::move(memory)), budget_(budget) {}
+    explicit WeightStore(SharedMemory memory) : memory_(std::move(memory)) {}
     uint64_t needed(const std::vector<Operand>& operands) const;
     struct Kept {
         OperandPlace place;
@@ -37,7 +36,6 @@ class WeightStore {
     Status keep_from_gpu(std::vector<Operand>& operands, Stream& stream);
 
     SharedMemory memory_;
-    uint64_t budget_ = 0;
     Places places_;
     std::map<std::pair<const void*, uint64_t>, Kept> kept_;  // by address and bytes
 };

@@ -33,7 +33,7 @@ Interpreter::~Interpreter() {
 }
 
 Result<Text> Interpreter::render(const Program& program,
-                                 std::vector<std::pair<std::string, Value>> variables) {
+                                 std::vector<std::pair<std::string, Value>>&& variables) {
     Text text;
     output_ = &text;
     frame_ = std::make_shared<Frame>();

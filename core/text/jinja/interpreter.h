@@ -34,7 +34,7 @@ class Interpreter : public Runtime {
 
     // An error begins with "line N: ".
     Result<Text> render(const Program& program,
-                        std::vector<std::pair<std::string, Value>> variables);
+                        std::vector<std::pair<std::string, Value>>&& variables);
     Result<Value> call(const Value& callee, Arguments arguments) override;
 
   private:

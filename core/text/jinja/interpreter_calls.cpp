@@ -153,9 +153,10 @@ Status Interpreter::bind_parameters(const Macro& macro, const Arguments& argumen
     Dict rest;
     for (size_t i = 0; i < parameters.size() && i < arguments.positional.size(); ++i)
         variables[parameters[i].name] = arguments.positional[i];
-    for (const auto& [name, value] : arguments.keyword) {
+    for (const auto& given : arguments.keyword) {
+        const auto& [name, value] = given;
         const bool known = std::any_of(parameters.begin(), parameters.end(),
-                                       [&](const Parameter& p) { return p.name == name; });
+                                       [&](const Parameter& p) { return p.name == given.first; });
         if (known && variables.contains(name))
             return fail("macro '" + macro.name + "' got its argument '" + name + "' twice");
         if (known || name == "caller") {

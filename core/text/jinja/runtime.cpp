@@ -34,11 +34,14 @@ Result<std::vector<Value>> Arguments::bind(std::string_view what, size_t skip,
         values[i] = positional[skip + i];
         bound[i] = true;
     }
+    const auto wrong = [&who](const char* says, const std::string& name, const char* how) {
+        return fail(who + says + name + how);
+    };
     for (const auto& [name, value] : keyword) {
         const auto at =
             static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
-        if (at == names.size()) return fail(who + " has no argument '" + name + "'");
-        if (bound[at]) return fail(who + " got its argument '" + name + "' twice");
+        if (at == names.size()) return wrong(" has no argument '", name, "'");
+        if (bound[at]) return wrong(" got its argument '", name, "' twice");
         values[at] = value;
         bound[at] = true;
     }

@@ -74,6 +74,7 @@ Result<std::vector<Value>> sorted_by_key(Runtime& runtime, std::vector<KeyedValu
         items.swap(other);
     }
     std::vector<Value> sorted;
+    sorted.reserve(items.size());
     for (KeyedValue& item : items) sorted.push_back(std::move(item.value));
     return sorted;
 }

@@ -108,6 +108,7 @@ std::vector<Text> split_space_right(const Text& text, int64_t limit) {
         all.insert(all.begin(), TextRange{0, last});
     }
     std::vector<Text> parts;
+    parts.reserve(all.size());
     for (const TextRange& word : all) parts.push_back(text.slice(word.first, word.last));
     return parts;
 }

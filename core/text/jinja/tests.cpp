@@ -49,7 +49,9 @@ Result<Value> compares(Runtime& runtime, const Arguments& arguments) {
     LOCKSTEP_ASSIGN(const auto given, arguments.bind("this test", 1, {"other"}, 1));
     LOCKSTEP_TRY(runtime.charge(given[0]));
     constexpr bool or_equal = Symbol == 'l' || Symbol == 'g';
-    std::string symbol(1, Symbol == 'l' ? '<' : Symbol == 'g' ? '>' : Symbol);
+    std::string symbol(1, Symbol);
+    if (Symbol == 'l') symbol = "<";
+    if (Symbol == 'g') symbol = ">";
     if (or_equal || Symbol == '=' || Symbol == '!') symbol += '=';
     LOCKSTEP_ASSIGN(const bool result, compare(symbol, input_of(arguments), given[0]));
     return Value::boolean(result);
