@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Honest paths, which the inspector must leave in peace: other weights, prompts, control_lengths,
-// thread counts and dtypes.
+// Honest paths, which the inspector must leave in peace: other weights, prompts, lengths, thread
+// counts and dtypes.
 #include <algorithm>
 #include <iterator>
 

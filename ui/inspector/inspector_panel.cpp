@@ -334,7 +334,7 @@ void InspectorPanel::showRun(const SharedRun& run, const RunChoice& choice) {
 
 void InspectorPanel::markEarlier() {
     if (!shown_ || isRunning() || result_->state() == ResultLine::State::failed) return;
-    result_->setEarlier(!(bar_->choice() == choice_of_shown_));
+    result_->setEarlier(bar_->choice() != choice_of_shown_);
 }
 
 void InspectorPanel::showFigures(bool figures) {

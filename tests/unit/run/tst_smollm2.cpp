@@ -67,8 +67,9 @@ class TestSmolLM2 : public QObject {
 
     // Of each layer's hidden and, last, of the logits; all prompts and rows together.
     struct Noise {
-        std::vector<ErrorSum> ours, theirs;  // theirs: transformers' bfloat16
-        std::vector<std::vector<double>> of_rows;  // of ours: each row's mean square error
+        std::vector<ErrorSum> ours, theirs;        // theirs: transformers' bfloat16
+        std::vector<std::vector<double>> of_rows;  // of ours: each row's RMS error
+        std::vector<double> by_size;  // of ours: each row's mean square error over its mean square
         std::string problem;
     };
     // Truth with f32 weights, of the prompts that have figures; computed once, as it takes longest.
@@ -89,7 +90,8 @@ class TestSmolLM2 : public QObject {
         const auto& exact_of_all = exact_runs();
         const auto layers = static_cast<size_t>(model->config.num_hidden_layers) + 1;
         Noise noise{std::vector<ErrorSum>(layers + 1), std::vector<ErrorSum>(layers + 1),
-                    std::vector<std::vector<double>>(layers + 1), ""};
+                    std::vector<std::vector<double>>(layers + 1), std::vector<double>(layers + 1),
+                    ""};
         for (size_t i = 0; i < exact_of_all.size(); ++i) {
             const auto& [ids, exact] = exact_of_all[i];
             const auto rounded = run_model(model, path, ids);
@@ -110,8 +112,13 @@ class TestSmolLM2 : public QObject {
         const size_t columns = exact.size() / rows;
         for (size_t row = 0; row < rows; ++row) {
             ErrorSum error;
-            error.add(values.subspan(row * columns, columns), exact.subspan(row * columns, columns));
+            error.add(values.subspan(row * columns, columns),
+                      exact.subspan(row * columns, columns));
             noise.of_rows[index].push_back(error.rms());
+            double size = 0;
+            for (const float x : exact.subspan(row * columns, columns))
+                size += static_cast<double>(x) * static_cast<double>(x);
+            noise.by_size[index] += error.rms() * error.rms() * static_cast<double>(columns) / size;
         }
     }
     void add_theirs(Noise& noise, const Json& prompt, const ModelConfig& config,
@@ -273,6 +280,8 @@ class TestSmolLM2 : public QObject {
         for (size_t i = 1; i < fused.of_rows.size(); ++i) {
             const double ratio = mean_ratio(fused.of_rows[i], reference.of_rows[i]);
             QVERIFY(ratio <= 1);
+            // Those rows, too, within the rule.
+            QVERIFY(fused.by_size[i] <= 1.5 * 1.5 * reference.by_size[i]);
             worst = std::max(worst, ratio);
         }
         qInfo("a row's RMS error %.3f times the reference's in the worst layer", worst);
