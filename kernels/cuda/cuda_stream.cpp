@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "kernels/cuda/cuda_device.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t staging_bytes = size_t{4} << 20;
 constexpr size_t most_recordings = 4;
+constexpr size_t most_kept_bytes = 256 * 1024;
 
 CudaDevice& gpu_of(const Stream& stream) {
     return static_cast<CudaDevice&>(stream.device());
@@ -50,6 +52,27 @@ CudaStream::~CudaStream() {
 
 Status CudaStream::enter() const {
     return gpu_of(*this).enter();
+}
+
+cudaStream_t CudaStream::handle() {
+    if (held_ && held_status_) held_status_ = release_held();
+    return stream_;
+}
+
+Status CudaStream::release_held() {
+    if (!held_) return {};
+    const auto launch = std::exchange(held_, nullptr);
+    return launch();
+}
+
+const void* CudaStream::keep_with_record(const void* host, size_t bytes) {
+    if (!recording_) return nullptr;
+    std::vector<char>& kept = recording_->kept_bytes;
+    const size_t at = (kept.size() + 15) / 16 * 16;
+    if (at + bytes > most_kept_bytes) return nullptr;
+    kept.resize(at + bytes);
+    std::memcpy(kept.data() + at, host, bytes);
+    return static_cast<const char*>(recording_->kept.data()) + at;
 }
 
 Status CudaStream::synchronize() {
@@ -107,7 +130,7 @@ Status CudaStream::copy_in(void* device, const void* host, size_t bytes) {
     if (bytes == 0) return {};
     LOCKSTEP_TRY(enter());
     if (bytes > 4096 && is_pinned(host)) {
-        LOCKSTEP_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_));
+        LOCKSTEP_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, handle()));
         return {};
     }
     for (size_t done = 0; done < bytes; done += staging_bytes) {
@@ -115,7 +138,7 @@ Status CudaStream::copy_in(void* device, const void* host, size_t bytes) {
         LOCKSTEP_ASSIGN(Staging* const staging, next_staging());
         std::memcpy(staging->memory, static_cast<const char*>(host) + done, count);
         LOCKSTEP_CUDA(cudaMemcpyAsync(static_cast<char*>(device) + done, staging->memory, count,
-                                      cudaMemcpyHostToDevice, stream_));
+                                      cudaMemcpyHostToDevice, handle()));
         LOCKSTEP_CUDA(cudaEventRecord(staging->free, stream_));
     }
     return {};
@@ -125,7 +148,7 @@ Status CudaStream::copy_out(void* host, const void* device, size_t bytes) {
     if (bytes == 0) return {};
     LOCKSTEP_TRY(enter());
     if (is_pinned(host)) {
-        LOCKSTEP_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));
+        LOCKSTEP_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, handle()));
         return {};
     }
     // One piece is on its way while the one before it is taken out of its staging.
@@ -141,7 +164,7 @@ Status CudaStream::copy_out(void* host, const void* device, size_t bytes) {
         const size_t count = std::min(staging_bytes, bytes - done);
         LOCKSTEP_ASSIGN(Staging* const staging, next_staging());
         LOCKSTEP_CUDA(cudaMemcpyAsync(staging->memory, static_cast<const char*>(device) + done,
-                                      count, cudaMemcpyDeviceToHost, stream_));
+                                      count, cudaMemcpyDeviceToHost, handle()));
         LOCKSTEP_CUDA(cudaEventRecord(staging->free, stream_));
         LOCKSTEP_TRY(take());
         before = staging;
@@ -160,24 +183,31 @@ void CudaStream::forget_replays() {
     recordings_.clear();
 }
 
-Result<cudaGraphExec_t> CudaStream::record(const std::function<Status()>& work) {
+Status CudaStream::record(Recording& recording, const std::function<Status()>& work) {
+    LOCKSTEP_ASSIGN(recording.kept, device().allocate(most_kept_bytes));
+    recording.kept_bytes.clear();
     LOCKSTEP_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
-    recording_ = true;
-    const Status queued = work();
-    recording_ = false;
+    recording_ = &recording;
+    held_status_ = {};
+    Status queued = work();
+    if (queued) queued = release_held();
+    if (queued) queued = held_status_;
+    held_ = nullptr;
+    recording_ = nullptr;
     cudaGraph_t graph = nullptr;
     const cudaError_t ended = cudaStreamEndCapture(stream_, &graph);
     if (!queued) {
         if (graph) (void)cudaGraphDestroy(graph);
         (void)cudaGetLastError();
-        return tl::unexpected<Error>(queued.error());
+        return queued;
     }
     LOCKSTEP_TRY(cuda_status(ended, "cudaStreamEndCapture"));
     cudaGraphExec_t executable = nullptr;
     const cudaError_t made = cudaGraphInstantiate(&executable, graph, 0);
     (void)cudaGraphDestroy(graph);
     LOCKSTEP_TRY(cuda_status(made, "cudaGraphInstantiate"));
-    return executable;
+    recording.graph = executable;
+    return copy_in(recording.kept.data(), recording.kept_bytes.data(), recording.kept_bytes.size());
 }
 
 // The first time work is only run: what it allocates and sets up at first use cannot be recorded.
@@ -190,11 +220,11 @@ Status CudaStream::replay(uint64_t key, const std::function<Status()>& work) {
     if (known() == recordings_.end()) {
         LOCKSTEP_TRY(work());
         if (recordings_.size() >= most_recordings) forget_replays();
-        recordings_.push_back({key, nullptr});
+        recordings_.push_back({key, nullptr, {}, {}});
         return {};
     }
     if (!known()->graph) {
-        LOCKSTEP_ASSIGN(known()->graph, record(work));
+        LOCKSTEP_TRY(record(*known(), work));
     }
     LOCKSTEP_CUDA(cudaGraphLaunch(known()->graph, stream_));
     return {};

@@ -18,12 +18,25 @@ class CudaDevice;
 class CudaStream final : public Stream {
   public:
     // What a path keeps between the launches of one step. A slot's content lasts for one step.
-    enum Slot { normed, first, second, third, scores, partials, tickets, library, slots };
+    enum Slot {
+        normed,
+        first,
+        second,
+        third,
+        scores,
+        partials,
+        tickets,
+        library,
+        exchange,         // of a chain's links (chain.h), and of their parts: read and written by
+        exchanged_parts,  // nothing else
+        slots
+    };
 
     static Result<std::unique_ptr<Stream>> create(CudaDevice& device);
     ~CudaStream() override;
 
-    cudaStream_t handle() const { return stream_; }
+    // What is queued through it comes behind what is held.
+    cudaStream_t handle();
     int multiprocessors() const { return multiprocessors_; }
     // Of its device (CudaDevice).
     bool overlaps_kernels() const { return overlaps_kernels_; }
@@ -35,6 +48,17 @@ class CudaStream final : public Stream {
     Status keep_pace() override;
     Status replay(uint64_t key, const std::function<Status()>& work) override;
     void forget_replays() override;
+
+    // While a graph is recorded, work may wait for company: `launch` is called before anything else
+    // is queued, or at the recording's end. Only one piece of work is held.
+    bool recording() const { return recording_ != nullptr; }
+    bool holds() const { return held_ != nullptr; }
+    void hold(std::function<Status()> launch) { held_ = std::move(launch); }
+    Status release_held();
+    // Device memory for what recorded work reads: it holds a copy of these bytes, 16-byte aligned,
+    // from before the first replay on, as long as the record lasts. Null where there is no more
+    // room (records have 256 KiB), or nothing is recorded.
+    const void* keep_with_record(const void* host, size_t bytes);
 
     // At least `bytes` of device memory, 256-byte aligned; it grows, it never shrinks, and what it
     // held is lost when it grows. tickets is zeroed when it is made, and kernels leave it zeroed.
@@ -57,8 +81,10 @@ class CudaStream final : public Stream {
     struct Recording {
         uint64_t key = 0;
         cudaGraphExec_t graph = nullptr;  // null: seen once
+        Buffer kept;                      // on the device
+        std::vector<char> kept_bytes;     // the same, until it is copied there
     };
-    Result<cudaGraphExec_t> record(const std::function<Status()>& work);
+    Status record(Recording& recording, const std::function<Status()>& work);
 
     cudaStream_t stream_ = nullptr;
     int multiprocessors_ = 0;
@@ -70,7 +96,9 @@ class CudaStream final : public Stream {
     std::array<cudaEvent_t, 4> pace_{};
     size_t next_pace_ = 0;
     std::vector<Recording> recordings_;
-    bool recording_ = false;
+    Recording* recording_ = nullptr;  // in progress
+    std::function<Status()> held_;
+    Status held_status_;  // of work that was released where no status is returned
 };
 
 // The stream a CUDA step was given. Paths for a device only ever see streams of that device.

@@ -11,7 +11,7 @@
 
 #include <cmath>
 
-#include "kernels/cuda/fused_attention.cuh"
+#include "kernels/cuda/attention_running.cuh"
 #include "kernels/cuda/fused_attention.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -22,7 +22,7 @@ namespace cg = cooperative_groups;
 
 constexpr int warps = 4;
 constexpr int threads = warps * 32;
-constexpr int tile = 16;  // keys that a warp takes at a time
+constexpr int tile = key_tile;
 constexpr int stages = 3;
 // Sixteen, where a GPU has such clusters, are slower: few key heads do not want more blocks.
 constexpr int cluster_blocks = 8;
@@ -71,123 +71,6 @@ struct Memory {
         return tiles + (threadIdx.x / 32 * stages + stage) * 2 * tile_elements;
     }
     __device__ T* v(int stage) const { return k(stage) + tile_elements; }
-};
-
-// Keys [from, to) of those in tile `index`; zeros from `keys` on.
-template <class T, int Dim>
-__device__ void copy_keys(const Input<T>& in, int index, int from, int to, int keys, T* k, T* v) {
-    constexpr int pieces = Dim / 8;
-    const T* const k_head = in.k.data + blockIdx.y * in.k.head_stride;
-    const T* const v_head = in.v.data + blockIdx.y * in.v.head_stride;
-#pragma unroll
-    for (int i = 0; i < tile * pieces / 32; ++i) {
-        const int item = i * 32 + threadIdx.x % 32;
-        const int row = item / pieces, column = item % pieces * 8;
-        const int key = index * tile + row;
-        if (key < from || key >= to) continue;
-        const int bytes = key < keys ? 16 : 0;
-        const int64_t there = key < keys ? key : 0;
-        const int at = row * pitch<Dim>() + column;
-        device::copy_16_async(k + at, k_head + there * in.k.row_stride + column, bytes);
-        device::copy_16_async(v + at, v_head + there * in.v.row_stride + column, bytes);
-    }
-}
-
-// A warp's query heads as the left operand of mma; zeros where there is no head.
-template <class T, int Dim>
-__device__ void load_queries(const Input<T>& in, uint32_t (&q)[Dim / 16][4]) {
-    const int lane = threadIdx.x % 32;
-    const T* const row = in.q.data + blockIdx.z * in.q.row_stride;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        const int h = lane / 4 + half * 8;
-        const T* const from = row + (int64_t{blockIdx.y} * in.ratio + h) * in.q.head_stride;
-#pragma unroll
-        for (int d = 0; d < Dim / 16; ++d) {
-#pragma unroll
-            for (int second = 0; second < 2; ++second) {
-                const int column = d * 16 + second * 8 + lane % 4 * 2;
-                q[d][second * 2 + half] =
-                    h < in.ratio ? *reinterpret_cast<const uint32_t*>(from + column) : 0;
-            }
-        }
-    }
-}
-
-// What a warp has seen so far of up to sixteen heads; a thread has lane / 4 and eight further on.
-template <class T, int Dim>
-struct Running {
-    float highest[2] = {-INFINITY, -INFINITY};
-    float total[2] = {0, 0};
-    float sum[Dim / 8][4] = {};
-
-    __device__ void take(const uint32_t (&q)[Dim / 16][4], const T* k, const T* v, int first_key,
-                         int keys, float scale_log2) {
-        float scores[2][4] = {};
-        score(q, k, scores);
-        weigh(first_key, keys, scale_log2, scores);
-        add_values(scores, v);
-    }
-
-    __device__ static void score(const uint32_t (&q)[Dim / 16][4], const T* k,
-                                 float (&scores)[2][4]) {
-        const int lane = threadIdx.x % 32;
-        const T* const row = k + (lane / 16 * 8 + lane % 8) * pitch<Dim>() + lane / 8 % 2 * 8;
-#pragma unroll
-        for (int d = 0; d < Dim / 16; ++d) {
-            uint32_t right[4];
-            device::load_matrices(right, row + d * 16);
-            device::mma<T>(scores[0], q[d], right[0], right[1]);
-            device::mma<T>(scores[1], q[d], right[2], right[3]);
-        }
-    }
-
-    // A tile has a key at least, so the new maximum is never minus infinity for want of one.
-    __device__ void weigh(int first_key, int keys, float scale_log2, float (&scores)[2][4]) {
-        const int key_0 = first_key + threadIdx.x % 4 * 2;
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            float most = highest[half];
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                float& score = scores[i / 2][half * 2 + i % 2];
-                score = key_0 + i / 2 * 8 + i % 2 < keys ? score * scale_log2 : -INFINITY;
-                most = fmaxf(most, score);
-            }
-            most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
-            most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
-            const float shrink = exp2f(highest[half] - most);
-            highest[half] = most;
-            total[half] *= shrink;
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                float& score = scores[i / 2][half * 2 + i % 2];
-                score = exp2f(score - most);
-                total[half] += score;
-            }
-#pragma unroll
-            for (int d = 0; d < Dim / 8; ++d) {
-                sum[d][half * 2] *= shrink;
-                sum[d][half * 2 + 1] *= shrink;
-            }
-        }
-    }
-
-    __device__ void add_values(const float (&weights)[2][4], const T* v) {
-        const int lane = threadIdx.x % 32;
-        const uint32_t left[4] = {device::pack<T>(weights[0][0], weights[0][1]),
-                                  device::pack<T>(weights[0][2], weights[0][3]),
-                                  device::pack<T>(weights[1][0], weights[1][1]),
-                                  device::pack<T>(weights[1][2], weights[1][3])};
-        const T* const row = v + lane % 16 * pitch<Dim>() + lane / 16 * 8;
-#pragma unroll
-        for (int d = 0; d < Dim / 16; ++d) {
-            uint32_t right[4];
-            device::load_matrices_transposed(right, row + d * 16);
-            device::mma<T>(sum[2 * d], left, right[0], right[1]);
-            device::mma<T>(sum[2 * d + 1], left, right[2], right[3]);
-        }
-    }
 };
 
 #if __CUDA_ARCH__ >= 900
@@ -251,8 +134,10 @@ __global__ __launch_bounds__(threads) void decode_kernel(Input<T> in) {
     const int position = *in.position;
     const int keys = position + static_cast<int>(blockIdx.z) + 1;
     const int tiles = (keys + tile - 1) / tile;
+    const CacheRows<T> k_head{in.k.at(0, blockIdx.y), in.k.row_stride};
+    const CacheRows<T> v_head{in.v.at(0, blockIdx.y), in.v.row_stride};
     const auto copy = [&](int stage, int index, int from, int to) {
-        copy_keys<T, Dim>(in, index, from, to, keys, memory.k(stage), memory.v(stage));
+        copy_keys<T, Dim>(k_head, v_head, index, from, to, keys, memory.k(stage), memory.v(stage));
     };
 #pragma unroll
     for (int stage = 0; stage < stages - 1; ++stage) {
@@ -273,7 +158,8 @@ __global__ __launch_bounds__(threads) void decode_kernel(Input<T> in) {
     }
     device::commit_copies();
     uint32_t q[Dim / 16][4];
-    load_queries<T, Dim>(in, q);
+    load_queries<T, Dim>(in.q.at(blockIdx.z, int64_t{blockIdx.y} * in.ratio), in.q.head_stride,
+                         in.ratio, q);
     if (fresh) device::wait_for_copies<0>();
 
     Running<T, Dim> running;

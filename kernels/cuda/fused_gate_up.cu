@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // gate_up: RMSNorm, both projections, and silu(gate) * up before anything is stored. For a few rows
 // one launch; for many the norm goes ahead.
+#include "kernels/cuda/chain.h"
 #include "kernels/cuda/fused.h"
 #include "kernels/cuda/gemm.cuh"
 #include "kernels/cuda/matvec.cuh"
@@ -104,6 +105,7 @@ Status run(const GateUpArgs& args, CudaStream& stream) {
 Status gate_up(const GateUpArgs& args, Stream& any_stream) {
     CudaStream& stream = cuda_stream(any_stream);
     LOCKSTEP_TRY(stream.enter());
+    if (const auto link = link_of(args, stream)) return add_link(*link, args.mlp.dtype, stream);
     if (by_library(args.mlp.shape[0], args.mlp.dtype)) {
         LOCKSTEP_ASSIGN(
             const Tensor normed,

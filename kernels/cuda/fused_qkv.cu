@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // qkv: RMSNorm, three projections, bias, RoPE and the append to the cache. For a few rows one
 // launch; for many the norm goes ahead. A rotated pair (i, i + D/2) is in one thread's registers.
+#include "kernels/cuda/chain.h"
 #include "kernels/cuda/fused.h"
 #include "kernels/cuda/gemm.cuh"
 #include "kernels/cuda/matvec.cuh"
@@ -169,6 +170,7 @@ Status run_by_library(const QkvArgs& args, CudaStream& stream) {
 Status qkv(const QkvArgs& args, Stream& any_stream) {
     CudaStream& stream = cuda_stream(any_stream);
     LOCKSTEP_TRY(stream.enter());
+    if (const auto link = link_of(args, stream)) return add_link(*link, args.hidden.dtype, stream);
     if (by_library(args.hidden.shape[0], args.hidden.dtype)) return run_by_library(args, stream);
     return with_type(args.hidden.dtype, [&]<class T>(T) { return run<T>(args, stream); });
 }

@@ -24,6 +24,8 @@ struct Grid {
     unsigned cluster = 1;  // blocks along x that share their memory (up to 8; sm_90 on)
     // May begin before the kernel before it ends: it waits itself (wait_for_kernel_before).
     bool overlaps = false;
+    // All blocks run at once, or none: they wait for each other.
+    bool together = false;
 };
 
 template <class... Params, class... Args>
@@ -37,7 +39,7 @@ Status launch(const char* name, void (*kernel)(Params...), const Grid& grid, Cud
                         std::string("kernel ") + name + " with " +
                             std::to_string(grid.shared_bytes) + " bytes of shared memory"));
     }
-    cudaLaunchAttribute attributes[2]{};
+    cudaLaunchAttribute attributes[3]{};
     unsigned wanted = 0;
     if (grid.overlaps && stream.overlaps_kernels()) {
         attributes[wanted].id = cudaLaunchAttributeProgrammaticStreamSerialization;
@@ -46,6 +48,10 @@ Status launch(const char* name, void (*kernel)(Params...), const Grid& grid, Cud
     if (grid.cluster > 1) {
         attributes[wanted].id = cudaLaunchAttributeClusterDimension;
         attributes[wanted++].val.clusterDim = {grid.cluster, 1, 1};
+    }
+    if (grid.together) {
+        attributes[wanted].id = cudaLaunchAttributeCooperative;
+        attributes[wanted++].val.cooperative = 1;
     }
     cudaLaunchConfig_t config{};
     config.gridDim = grid.blocks;

@@ -54,6 +54,9 @@ const std::vector<ShapeClass>& shape_classes() {
         {"GQA 2, D 80", sizes(160, 2, 1, 80, 200, 33, false), some},
         {"GQA 1, D 96, bias", sizes(192, 2, 2, 96, 70, 63, true), some},
         {"GQA 7, D 128", sizes(256, 7, 1, 128, 301, 65, false), some},
+        {"H 1280: more than a chain of CUDA's takes",
+         sizes(1280, 20, 4, 64, 1408, 300, false),
+         {1, 2}},
         {"nothing divides", sizes(37, 3, 3, 10, 53, 7, true), some},
     };
     return classes;

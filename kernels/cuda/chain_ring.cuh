@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The ring of a chain: stages of shared memory that one warp fills by bulk copies, in the order in
+// which the others read them. A stage is full when its bytes are there, empty when every
+// multiplying warp has left it. sm_90 on.
+#pragma once
+
+#include "kernels/cuda/chain.h"
+#include "kernels/cuda/device_math.cuh"
+
+namespace lockstep::fused {
+
+constexpr int multiplying_threads = multiplying_warps * 32;
+
+struct Place {
+    int stage = 0;
+    uint32_t phase = 0;  // of the barriers: changes each time round
+    __device__ void advance(int count, int stages) {
+        for (stage += count; stage >= stages; stage -= stages) phase ^= 1;
+    }
+};
+
+struct Ring {
+    unsigned char* memory;
+    uint64_t *full, *empty;
+    int stages;
+
+    __device__ unsigned char* at(int stage) const { return memory + stage * stage_bytes; }
+
+    __device__ void prepare() const {
+        for (int i = 0; i < stages; ++i) {
+            asm volatile(
+                "mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(device::shared_address(full + i)),
+                "r"(1));
+            asm volatile(
+                "mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(device::shared_address(empty + i)),
+                "r"(multiplying_warps));
+        }
+#if __CUDA_ARCH__ >= 900
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
+    }
+    __device__ void wait_full(const Place& place) const {
+        wait(full + place.stage, place.phase);
+    }
+    // Before its first use a stage counts as left.
+    __device__ void wait_empty(const Place& place) const {
+        wait(empty + place.stage, place.phase ^ 1);
+    }
+    // For so many of the multiplying warps: they have read what they need of the stage.
+    __device__ void leave(const Place& place, int warps) const {
+        arrive(empty + place.stage, warps);
+    }
+    // A stage that nothing is copied into: its readers fill it themselves.
+    __device__ void hand_over(const Place& place) const {
+        arrive(full + place.stage, 1);
+    }
+    __device__ void expect(const Place& place, int bytes) const {
+#if __CUDA_ARCH__ >= 900
+        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
+                         device::shared_address(full + place.stage)),
+                     "r"(bytes)
+                     : "memory");
+#endif
+    }
+    __device__ void copy(const Place& place, int offset, const void* from, int bytes) const {
+#if __CUDA_ARCH__ >= 900
+        asm volatile(
+            "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, "
+            "[%3];" ::"r"(device::shared_address(at(place.stage) + offset)),
+            "l"(from), "r"(bytes), "r"(device::shared_address(full + place.stage))
+            : "memory");
+#endif
+    }
+
+  private:
+    __device__ static void arrive(uint64_t* barrier, int times) {
+#if __CUDA_ARCH__ >= 900
+        asm volatile("mbarrier.arrive.release.cta.shared::cta.b64 _, [%0], %1;" ::"r"(
+                         device::shared_address(barrier)),
+                     "r"(times)
+                     : "memory");
+#endif
+    }
+    __device__ static void wait(uint64_t* barrier, uint32_t phase) {
+#if __CUDA_ARCH__ >= 900
+        asm volatile(
+            "{\n"
+            ".reg .pred done;\n"
+            "again:\n"
+            "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+            "@!done bra again;\n"
+            "}\n" ::"r"(device::shared_address(barrier)),
+            "r"(phase)
+            : "memory");
+#endif
+    }
+};
+
+// The multiplying warps meet; the one that copies goes its own way.
+__device__ __forceinline__ void meet() {
+    asm volatile("bar.sync 1, %0;" ::"n"(multiplying_threads) : "memory");
+}
+
+// A word of the exchange: the value below, the tag above.
+__device__ __forceinline__ void send(uint64_t* to, uint32_t value, uint32_t tag) {
+    asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(to), "l"(uint64_t{tag} << 32 | value)
+                 : "memory");
+}
+// Two words, from an even one on: what is there now.
+struct TwoWords {
+    uint64_t first, second;
+    __device__ __forceinline__ void load(const uint64_t* from) {
+        asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];"
+                     : "=l"(first), "=l"(second)
+                     : "l"(from)
+                     : "memory");
+    }
+    __device__ __forceinline__ bool have(uint32_t tag) const {
+        return static_cast<uint32_t>(first >> 32) == tag &&
+               static_cast<uint32_t>(second >> 32) == tag;
+    }
+    __device__ __forceinline__ uint32_t low() const { return static_cast<uint32_t>(first); }
+    __device__ __forceinline__ uint32_t high() const { return static_cast<uint32_t>(second); }
+};
+
+// Count times two words, from(i) on, as soon as all are there: they are asked for together.
+template <int Count, class From>
+__device__ __forceinline__ void receive(const From& from, uint32_t tag, TwoWords (&words)[Count]) {
+    bool there;
+    do {
+        there = true;
+#pragma unroll
+        for (int i = 0; i < Count; ++i) words[i].load(from(i));
+#pragma unroll
+        for (int i = 0; i < Count; ++i) there = there && words[i].have(tag);
+    } while (!there);
+}
+__device__ __forceinline__ void receive(const uint64_t* from, uint32_t tag, uint32_t (&value)[2]) {
+    TwoWords words[1];
+    receive([&](int) { return from; }, tag, words);
+    value[0] = words[0].low();
+    value[1] = words[0].high();
+}
+
+// A block's share of a product: its units, and its stages: their rows in eights, each in pieces.
+struct Share {
+    int first, units, rows, groups;
+    __device__ explicit Share(const ProductLink& p) {
+        // Whoever has one more of attn_output and down has one less of the others.
+        const int block = static_cast<int>(p.residual ? blockIdx.x : gridDim.x - 1 - blockIdx.x);
+        first = (block * p.words_each + min(block, p.more_words)) * p.word_units;
+        units = (p.words_each + (block < p.more_words ? 1 : 0)) * p.word_units;
+        rows = units * p.parts;
+        groups = (rows + stage_rows - 1) / stage_rows;
+    }
+};
+
+// One of q's, k's and v's heads, and a pair of its dimensions: what a unit of qkv is.
+struct HeadPair {
+    int which, head, i, half;
+    __device__ HeadPair(const ProductLink& p, int unit) {
+        half = p.dim / 2;
+        head = unit / half;
+        i = unit - head * half;
+        which = (head >= p.first_k) + (head >= p.first_v);
+        head -= which == 2 ? p.first_v : which == 1 ? p.first_k : 0;
+    }
+};
+
+// Which weight row a block's local row is: a unit's parts follow each other.
+template <class T>
+__device__ const T* weight_row(Link::Kind kind, const ProductLink& p, const Share& share,
+                               int local) {
+    const int unit = share.first + (p.parts == 2 ? local / 2 : local);
+    const int part = p.parts == 2 ? local % 2 : 0;
+    if (kind != Link::Kind::heads)
+        return static_cast<const T*>(p.weight[part]) + int64_t{unit} * p.weight_stride[part];
+    const HeadPair pair(p, unit);
+    const int64_t row = int64_t{pair.head} * p.dim + pair.i + part * pair.half;
+    return static_cast<const T*>(p.weight[pair.which]) + row * p.weight_stride[pair.which];
+}
+
+// A copying warp's way through the ring: every so-manieth stage is its own, each time round, as the
+// barriers' phases want it.
+struct Copier {
+    Ring ring;
+    Place place;
+    int warp;
+
+    // Whether the next stage is this warp's: then it waits until the stage is empty.
+    __device__ bool begin() const {
+        if (place.stage % copying_warps != warp) return false;
+        ring.wait_empty(place);
+        return true;
+    }
+    __device__ void next() { place.advance(1, ring.stages); }
+};
+
+__device__ __forceinline__ void ask_ahead(const void* from) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
+}
+
+// The norm's weights and the biases are asked for before the weights: behind them they come late.
+template <class T>
+__device__ void ask_for_small(const Link& link, const Share& share, int warp) {
+    const ProductLink& p = link.product;
+    const int lane = threadIdx.x % 32;
+    constexpr int line = 128 / sizeof(T);
+    if (p.norm) {
+        for (int i = (warp * 32 + lane) * line; i < p.depth; i += copying_warps * 32 * line)
+            ask_ahead(static_cast<const T*>(p.norm) + i);
+    }
+    if (link.kind != Link::Kind::heads || warp != 0 || lane >= share.units) return;
+    const HeadPair pair(p, share.first + lane);
+    if (const T* const bias = static_cast<const T*>(p.bias[pair.which])) {
+        ask_ahead(bias + pair.head * p.dim + pair.i);
+        ask_ahead(bias + pair.head * p.dim + pair.i + pair.half);
+    }
+}
+
+template <class T>
+__device__ void stream_product(const Link& link, Copier& copier) {
+    const int lane = threadIdx.x % 32;
+    const ProductLink& p = link.product;
+    const Share share(p);
+    if (share.units == 0) return;
+    ask_for_small<T>(link, share, copier.warp);
+    for (int row = 0; row < share.rows; row += stage_rows) {
+        const int count = min(stage_rows, share.rows - row);
+        const T* const from =
+            lane < count ? weight_row<T>(link.kind, p, share, row + lane) : nullptr;
+        for (int column = 0; column < p.depth; column += p.piece, copier.next()) {
+            if (!copier.begin()) continue;
+            const int bytes = min(p.piece, p.depth - column) * static_cast<int>(sizeof(T));
+            if (lane == 0) copier.ring.expect(copier.place, count * bytes);
+            __syncwarp();
+            if (lane < count) copier.ring.copy(copier.place, lane * p.pitch, from + column, bytes);
+        }
+    }
+}
+
+}  // namespace lockstep::fused
