@@ -42,5 +42,7 @@ struct QueuedCall {
         call();
     }
 };
+template <class Call>
+QueuedCall(Call) -> QueuedCall<Call>;  // clang before 17 deduces no aggregates by itself
 
 }  // namespace lockstep

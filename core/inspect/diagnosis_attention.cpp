@@ -166,18 +166,8 @@ void add_scales(const DiagnosisCase& given, Hypotheses& into) {
         return squared_error(given, part, outputs(given, variation, part), 0,
                              given.taps()[0].columns());
     };
-    const double own = std::log(args.scale);
-    double best = own, least = misfit(own);
-    for (double step = 1.5; step > 1e-4; step /= 2) {
-        for (const double other : {best - 2 * step, best - step, best + step, best + 2 * step}) {
-            const double found = misfit(other);
-            if (found >= least) continue;
-            best = other;
-            least = found;
-        }
-    }
-    add_one(std::exp(best), "softmax_scale_wrong",
-            "scores are multiplied by " + number_text(std::exp(best)), 2);
+    const double fitted = std::exp(least_near(std::log(args.scale), 1.5, 1e-4, 2, misfit));
+    add_one(fitted, "softmax_scale_wrong", "scores are multiplied by " + number_text(fitted), 2);
 }
 
 void add_masks(const DiagnosisCase& given, Hypotheses& into) {

@@ -176,15 +176,44 @@ void rotate(double* heads, int64_t count, const Angles& angles, bool interleaved
     const auto half = static_cast<int64_t>(angles.cosine.size());
     for (int64_t head = 0; head < count; ++head, heads += 2 * half) {
         for (int64_t i = 0; i < half; ++i) {
-            double& low = heads[interleaved ? 2 * i : i];
-            double& high = heads[interleaved ? 2 * i + 1 : i + half];
-            const double a = low, b = high;
+            double& first = heads[interleaved ? 2 * i : i];
+            double& second = heads[interleaved ? 2 * i + 1 : i + half];
+            const double a = first, b = second;
             const double cosine = angles.cosine[static_cast<size_t>(i)];
             const double sine = (backwards ? -1 : 1) * angles.sine[static_cast<size_t>(i)];
-            low = a * cosine - b * sine;
-            high = b * cosine + a * sine;
+            first = a * cosine - b * sine;
+            second = b * cosine + a * sine;
         }
     }
+}
+
+double least_on_grid(double from, double to, double step, const Misfit& misfit) {
+    const auto points = static_cast<int>(std::ceil((to - from) / step));
+    double best = from, least = misfit(from);
+    for (int i = 1; i < points; ++i) {
+        const double other = from + i * step;
+        const double found = misfit(other);
+        if (!(found < least)) continue;
+        best = other;
+        least = found;
+    }
+    return best;
+}
+
+double least_near(double point, double step, double finest, int reach, const Misfit& misfit) {
+    double best = point, least = misfit(point);
+    while (step > finest) {
+        const double middle = best;
+        for (int i = -reach; i <= reach; ++i) {
+            const double other = middle + i * step;
+            const double found = i == 0 ? least : misfit(other);
+            if (!(found < least)) continue;
+            best = other;
+            least = found;
+        }
+        step /= 2;
+    }
+    return best;
 }
 
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "core/inspect/diagnosis_case.h"
@@ -73,5 +74,12 @@ Angles angles_of_table(const QkvArgs& args, int64_t position);
 Angles angles_of(const std::vector<float>& inv_freq, int64_t position);
 // Rotates `heads` heads of 2 * half in place; pairs (i, i + half), interleaved (2i, 2i + 1).
 void rotate(double* heads, int64_t count, const Angles& angles, bool interleaved, bool backwards);
+
+// Where a misfit is least. Of the points from, from + step, ... below to:
+using Misfit = std::function<double(double)>;
+double least_on_grid(double from, double to, double step, const Misfit& misfit);
+// Near a point: up to `reach` steps to either side of the best so far, with a step that halves for
+// as long as it is above `finest`.
+double least_near(double point, double step, double finest, int reach, const Misfit& misfit);
 
 }  // namespace lockstep

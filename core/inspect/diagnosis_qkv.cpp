@@ -129,7 +129,8 @@ void add_eps(const DiagnosisCase& given, Hypotheses& into) {
     const Part part = given.sample(8);
     const RowFactors fitted = fitted_row_factors(given, part);
     // factor^2 = (mean + eps) / (mean + wrong eps): the least squares of the factors, by halving.
-    const auto misfit = [&](double eps) {
+    const auto misfit = [&](double log_eps) {
+        const double eps = std::pow(10, log_eps);
         double sum = 0;
         for (size_t r = 0; r < part.rows.size(); ++r) {
             const double mean =
@@ -140,16 +141,8 @@ void add_eps(const DiagnosisCase& given, Hypotheses& into) {
         }
         return sum;
     };
-    double best = -16;
-    for (double log_eps = -16; log_eps < 6; log_eps += 0.05) {
-        if (misfit(std::pow(10, log_eps)) < misfit(std::pow(10, best))) best = log_eps;
-    }
-    for (double step = 0.05; step > 1e-9; step /= 2) {
-        for (const double other : {best - step, best + step}) {
-            if (misfit(std::pow(10, other)) < misfit(std::pow(10, best))) best = other;
-        }
-    }
-    variation.eps = std::pow(10, best);
+    const double best = least_on_grid(-16, 6, 0.05, misfit);
+    variation.eps = std::pow(10, least_near(best, 0.05, 1e-9, 1, misfit));
     const std::string text = number_text(*variation.eps);
     add_qkv(given, into, "input_norm_eps_wrong", "rms_norm_eps is taken as " + text, variation, 2,
             {{"eps", text}});

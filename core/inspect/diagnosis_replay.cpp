@@ -2,8 +2,8 @@
 #include "core/inspect/diagnosis_replay.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 
 namespace lockstep {
 namespace {
@@ -26,7 +26,8 @@ Outputs outputs_of(const DiagnosisCase& given, const StepArgs& args) {
 }
 
 bool same_bits(float a, float b) {
-    return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b));
+    return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) ||
+           (std::isnan(a) && std::isnan(b));
 }
 
 double noise_at(const DiagnosisCase& given, const TapValues& tap, size_t i) {

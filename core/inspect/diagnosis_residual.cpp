@@ -120,13 +120,14 @@ void add_sums(const DiagnosisCase& given, Sum::Rounding rounding, int64_t usual,
         variation.linear->sum = {rounding, DType::bf16, every};
         // One rounding to nearest at the end is what any path does.
         if (every == whole && rounding == Sum::Rounding::nearest) continue;
-        const std::string after = every == whole ? "once, at its end"
-                                  : every == 1   ? "after every product"
-                                               : "after every " + std::to_string(every) + " inputs";
-        const std::string how =
+        std::string words = "the projection's sum is ";
+        words +=
             rounding == Sum::Rounding::nearest ? "rounded to bf16 " : "cast to bf16 towards zero ";
-        add(given, into, cause, "the projection's sum is " + how + after, variation,
-            every == usual ? 0 : 1, {{"every", std::to_string(every)}});
+        words += every == whole ? "once, at its end"
+                 : every == 1   ? "after every product"
+                                : "after every " + std::to_string(every) + " inputs";
+        add(given, into, cause, words, variation, every == usual ? 0 : 1,
+            {{"every", std::to_string(every)}});
     }
 }
 

@@ -75,17 +75,9 @@ double agreement(const Turns& turns, double theta) {
 }
 
 double fitted_theta(const Turns& turns) {
-    double best = std::log(1e2);
-    const auto at = [&](double log_theta) { return agreement(turns, std::exp(log_theta)); };
-    for (double log_theta = best; log_theta < std::log(1e8); log_theta += 0.025) {
-        if (at(log_theta) > at(best)) best = log_theta;
-    }
-    for (double step = 0.0125; step > 1e-8; step /= 2) {
-        for (const double other : {best - step, best + step}) {
-            if (at(other) > at(best)) best = other;
-        }
-    }
-    return std::exp(best);
+    const auto misfit = [&](double log_theta) { return -agreement(turns, std::exp(log_theta)); };
+    const double best = least_on_grid(std::log(1e2), std::log(1e8), 0.025, misfit);
+    return std::exp(least_near(best, 0.0125, 1e-8, 1, misfit));
 }
 
 void add_thetas(const DiagnosisCase& given, Hypotheses& into) {

@@ -87,7 +87,7 @@ ErrorHistogram histogram_of(const std::vector<double>& candidate,
     histogram.first_exponent = first;
     const auto fill = [&](const std::vector<double>& errors, std::vector<int64_t>& bins,
                           int64_t& exact, int64_t& not_finite) {
-        bins.assign(static_cast<size_t>(last - first + 1), 0);
+        bins.assign(static_cast<size_t>(last - first) + 1, 0);
         for (const double error : errors) {
             if (error == 0) {
                 ++exact;

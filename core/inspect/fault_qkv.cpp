@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Faults of qkv but those of RoPE and of the cache (fault_qkv_places.cpp).
-#include <utility>
+#include "core/inspect/fault_qkv.h"
 
 #include "core/inspect/fault_edits.h"
 #include "core/inspect/fault_formulas.h"
-#include "core/inspect/fault_qkv.h"
 #include "core/inspect/probe.h"
 #include "kernels/cpu/rounding.h"
 
@@ -79,7 +78,7 @@ Status project(QkvCall& call, const HostTensor& normed, FaultySum sums, const Te
 }
 
 // The whole step in plain loops.
-Status compute(QkvCall& call, HostTensor normed, FaultySum sums) {
+Status compute(QkvCall& call, const HostTensor& normed, FaultySum sums) {
     const QkvArgs& args = call.args;
     if (args.normed.defined()) LOCKSTEP_TRY(call.write(normed, args.normed));
     LOCKSTEP_TRY(
@@ -98,15 +97,15 @@ Result<HostTensor> normed_by(QkvCall& call, FaultyNorm norm) {
 
 template <FaultyNorm norm>
 Status norm_faulty(QkvCall& call) {
-    LOCKSTEP_ASSIGN(HostTensor normed, normed_by(call, norm));
-    return compute(call, std::move(normed), FaultySum::none);
+    LOCKSTEP_ASSIGN(const HostTensor normed, normed_by(call, norm));
+    return compute(call, normed, FaultySum::none);
 }
 
 Status qkv_low_precision_accumulation(QkvCall& call) {
     LOCKSTEP_ASSIGN(HostTensor normed, normed_by(call, FaultyNorm::none));
     round_in_place(normed.values.data(), static_cast<int64_t>(normed.values.size()),
                    call.args.hidden.dtype);
-    return compute(call, std::move(normed), FaultySum::bf16_each_product);
+    return compute(call, normed, FaultySum::bf16_each_product);
 }
 
 template <void (*change)(HostTensor&)>

@@ -217,7 +217,7 @@ class Page {
         std::string text = "<p>" + element("code", "", cause.cause);
         std::string parameters;
         for (const auto& [key, value] : cause.parameters)
-            parameters += (parameters.empty() ? " (" : ", ") + key + " " + value;
+            parameters.append(parameters.empty() ? " (" : ", ").append(key + " ").append(value);
         if (!parameters.empty()) text += escape_html(parameters + ")");
         text += escape_html(", confidence " + cause.confidence);
         if (cause.cause != "unknown") {

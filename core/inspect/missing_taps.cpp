@@ -31,8 +31,7 @@ std::vector<std::string> MissingTaps::words() const {
         std::map<std::set<int>, std::set<int>> by_layers;
         for (const auto& [pass, layers] : passes) by_layers[layers].insert(pass);
         for (const auto& [layers, same] : by_layers) {
-            std::string line = tap.name;
-            if (tap.step == StepId::embed) line = "embed." + line;
+            std::string line = tap.step == StepId::embed ? "embed." + tap.name : tap.name;
             if (tap.step != StepId::embed && tap.step != StepId::logits)
                 line += (layers.size() == 1 ? " of layer " : " of layers ") + ranges(layers);
             lines.push_back(line + (same.size() == 1 ? " in pass " : " in passes ") + ranges(same));

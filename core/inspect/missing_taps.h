@@ -21,7 +21,7 @@ class MissingTaps {
     struct Tap {
         StepId step;
         std::string name;
-        auto operator<=>(const Tap&) const = default;
+        auto operator<=>(const Tap&) const = default;  // NOLINT(modernize-use-nullptr)
     };
     std::map<Tap, std::map<int, std::set<int>>> layers_;  // of each pass
 };

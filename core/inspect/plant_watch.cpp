@@ -64,7 +64,7 @@ Status PlantWatch::weigh(StepRuns& runs, Stream& stream) {
                     run_step_after_other_inputs(request_.plant->truth, runs.truth.args,
                                                 request_.model->dtype, stream));
     std::swap(runs.candidate, planted);
-    const Status judged = judge_truth(runs, stream);
+    Status judged = judge_truth(runs, stream);
     std::swap(runs.candidate, planted);
     return judged;
 }

@@ -183,7 +183,7 @@ class Repro {
                 // As the file has it: dense, in the shape that the struct has.
                 const Tensor dense = in_struct(other.tensor, name);
                 out << ",\n        ";
-                describe(out, name, dense, offsets.at(run + "." + name));
+                describe(out, name, dense, offsets.at((run + ".").append(name)));
             }
         }
         out << "}) && good;\n";

@@ -172,9 +172,9 @@ bool SelfTestCell::cause_wrong() const {
 SelfTestOutcome place_outcome(const SelfTestCell& cell, const Comparison& comparison) {
     if (!comparison.first) return unseen_outcome(comparison.planted);
     const Divergence& first = *comparison.first;
-    const bool right = first.layer == cell.fault.layer && first.step == cell.step &&
-                       (first.pass > 0) == cell.decode;
-    return right ? SelfTestOutcome::found : SelfTestOutcome::wrong_place;
+    const bool right_place = first.layer == cell.fault.layer && first.step == cell.step &&
+                             (first.pass > 0) == cell.decode;
+    return right_place ? SelfTestOutcome::found : SelfTestOutcome::wrong_place;
 }
 
 SelfTestTotals totals_of(const std::vector<SelfTestCell>& cells) {

@@ -7,7 +7,7 @@
 namespace lockstep {
 namespace {
 
-constexpr int decode_steps = 1;
+constexpr int steps_after_prompt = 1;
 constexpr size_t checked_lengths[] = {5, 33};  // tokens
 
 // Text that any tokenizer makes more than the longest prompt of.
@@ -22,11 +22,11 @@ std::string some_text() {
 
 Result<Comparison> short_check(const ShortCheckRequest& request) {
     const std::vector<int32_t> ids = request.model->tokenizer->encode(some_text(), {});
-    const auto room = request.model->config.max_position_embeddings - decode_steps;
+    const auto room = request.model->config.max_position_embeddings - steps_after_prompt;
     CompareRequest compare;
     compare.model = request.model;
     compare.threads = request.threads;
-    compare.decode_steps = decode_steps;
+    compare.decode_steps = steps_after_prompt;
     for (const size_t length : checked_lengths) {
         if (static_cast<int64_t>(length) <= room && length <= ids.size())
             compare.prompts.emplace_back(ids.begin(), ids.begin() + static_cast<int64_t>(length));

@@ -8,30 +8,30 @@ namespace {
 
 struct TapName {
     std::string_view in_file;
-    StepId step;
     std::string_view tap;
+    StepId step;
     Axis axes[2];  // after the rows
 };
 
 // Of a layer; those of embed and logits stand in their own functions.
 constexpr TapName layer_taps[] = {
-    {"normed", StepId::qkv, "normed", {Axis::H, Axis::none}},
-    {"q_pre_rope", StepId::qkv, "q_pre_rope", {Axis::A, Axis::D}},
-    {"k_pre_rope", StepId::qkv, "k_pre_rope", {Axis::G, Axis::D}},
-    {"q", StepId::qkv, "q", {Axis::A, Axis::D}},
-    {"k", StepId::qkv, "k", {Axis::G, Axis::D}},
-    {"v", StepId::qkv, "v", {Axis::G, Axis::D}},
-    {"attn", StepId::attention, "attn", {Axis::A_D, Axis::none}},
-    {"hidden_attn", StepId::attn_output, "hidden_attn", {Axis::H, Axis::none}},
-    {"normed_attn", StepId::gate_up, "normed", {Axis::H, Axis::none}},
-    {"mlp", StepId::gate_up, "mlp", {Axis::I, Axis::none}},
-    {"hidden", StepId::down, "hidden", {Axis::H, Axis::none}},
+    {"normed", "normed", StepId::qkv, {Axis::H, Axis::none}},
+    {"q_pre_rope", "q_pre_rope", StepId::qkv, {Axis::A, Axis::D}},
+    {"k_pre_rope", "k_pre_rope", StepId::qkv, {Axis::G, Axis::D}},
+    {"q", "q", StepId::qkv, {Axis::A, Axis::D}},
+    {"k", "k", StepId::qkv, {Axis::G, Axis::D}},
+    {"v", "v", StepId::qkv, {Axis::G, Axis::D}},
+    {"attn", "attn", StepId::attention, {Axis::A_D, Axis::none}},
+    {"hidden_attn", "hidden_attn", StepId::attn_output, {Axis::H, Axis::none}},
+    {"normed_attn", "normed", StepId::gate_up, {Axis::H, Axis::none}},
+    {"mlp", "mlp", StepId::gate_up, {Axis::I, Axis::none}},
+    {"hidden", "hidden", StepId::down, {Axis::H, Axis::none}},
 };
-constexpr TapName embed_hidden{"embed.hidden", StepId::embed, "hidden", {Axis::H, Axis::none}};
+constexpr TapName embed_hidden{"embed.hidden", "hidden", StepId::embed, {Axis::H, Axis::none}};
 constexpr TapName model_taps[] = {
     embed_hidden,
-    {"normed", StepId::logits, "normed", {Axis::H, Axis::none}},
-    {"logits", StepId::logits, "logits", {Axis::V, Axis::none}},
+    {"normed", "normed", StepId::logits, {Axis::H, Axis::none}},
+    {"logits", "logits", StepId::logits, {Axis::V, Axis::none}},
 };
 
 bool in_layer(StepId step) {

@@ -24,9 +24,10 @@ std::vector<float> values_of(const Tensor& tensor, Stop stop) {
     // It grows row by row: fresh pages cost more than what is written to them, and are not to be
     // touched all at once.
     std::vector<float> values;
-    values.reserve(static_cast<size_t>(tensor.numel()));
-    const int64_t columns = tensor.numel() == 0 ? 0 : tensor.shape[tensor.rank - 1];
-    for (int64_t first = 0; first < tensor.numel() && !stopped(stop); first += columns) {
+    const int64_t count = tensor.numel();
+    values.reserve(static_cast<size_t>(count));
+    const int64_t columns = count == 0 ? 0 : tensor.shape[tensor.rank - 1];
+    for (int64_t first = 0; first < count && !stopped(stop); first += columns) {
         int64_t offset = 0;
         int64_t index = first / columns;
         for (int d = tensor.rank - 2; d >= 0; --d) {

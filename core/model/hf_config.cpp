@@ -152,9 +152,9 @@ Status check_settings(const JsonObject& json, ModelConfig& config) {
 
 void add_eos(const std::vector<int64_t>& ids, ModelConfig& config) {
     for (int64_t id : ids) config.eos_token_ids.push_back(static_cast<int32_t>(id));
-    std::ranges::sort(config.eos_token_ids);
-    const auto repeated = std::ranges::unique(config.eos_token_ids);
-    config.eos_token_ids.erase(repeated.begin(), repeated.end());
+    auto& all = config.eos_token_ids;
+    std::ranges::sort(all);
+    all.erase(std::unique(all.begin(), all.end()), all.end());
 }
 
 // Fills a default where the file has one.

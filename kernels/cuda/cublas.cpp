@@ -35,17 +35,17 @@ struct Library {
 Library open_library() {
     Library made;
     const std::string version = std::to_string(CUBLAS_VER_MAJOR);
+    const std::string file = "libcublas.so." + version;
+    const std::string versioned = "/usr/local/cuda-" + version + "/lib64/" + file;
     void* library = nullptr;
-    for (const std::string& name :
-         {"libcublas.so." + version, "/usr/local/cuda/lib64/libcublas.so." + version,
-          "/usr/local/cuda-" + version + "/lib64/libcublas.so." + version}) {
+    for (const std::string& name : {file, "/usr/local/cuda/lib64/" + file, versioned}) {
         library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
         if (library) break;
         if (made.problem.empty()) made.problem = dlerror();
     }
     if (!library) {
         made.problem = "cuBLAS is not on this machine (" + made.problem +
-                       "): install it, or set LD_LIBRARY_PATH to where libcublas.so." + version +
+                       "): install it, or set LD_LIBRARY_PATH to where " + file +
                        " is; the fused path does without";
         return made;
     }

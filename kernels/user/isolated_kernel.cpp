@@ -210,7 +210,7 @@ Status IsolatedKernel::exchange(const CallMessage& message, const std::vector<Op
         text = "wrote to " + std::string(operands[changed].name) + " " +
                operands[changed].tensor.description() + ", which it may only read";
     }
-    text = with_last_line(std::move(text));
+    text = with_last_line(text);
     if (reply.kind == ReplyKind::lost) child_.reset();
     return fail(ErrorKind::internal, text);
 }
@@ -240,7 +240,7 @@ tl::unexpected<Error> IsolatedKernel::ended(const std::vector<Operand>& operands
     std::string text = report().signal != 0 ? crash_text(operands)
                        : exited             ? "ended its process with " + how
                                             : "was ended by " + how;
-    text = with_last_line(std::move(text));
+    text = with_last_line(text);
     child_.reset();
     return fail(ErrorKind::internal, text);
 }

@@ -62,7 +62,7 @@ QJsonArray read(const SettingsStore& store) {
 
 std::optional<CheckedPath> CheckStore::find(const LoadedModel& model, const QString& path) const {
     const QString id = checkId(model, path);
-    for (const QJsonValue& entry : read(*store_)) {
+    for (const QJsonValue entry : read(*store_)) {
         if (entry[QLatin1String("id")].toString() != id) continue;
         CheckedPath checked = checkedPathFromJson(entry.toObject());
         if (checked.path == path && checked.state != CheckedPath::State::unknown) return checked;
@@ -75,7 +75,7 @@ void CheckStore::keep(const LoadedModel& model, const CheckedPath& checked) {
     const QString id = checkId(model, checked.path);
     entry.insert(QStringLiteral("id"), id);
     QJsonArray kept{entry};
-    for (const QJsonValue& other : read(*store_)) {
+    for (const QJsonValue other : read(*store_)) {
         if (kept.size() < checks_kept && other[QLatin1String("id")].toString() != id)
             kept.append(other);
     }

@@ -87,7 +87,7 @@ CheckedPath checkedPathFromJson(const QJsonObject& json) {
     checked.path = json[QLatin1String("path")].toString();
     checked.sentence = json[QLatin1String("sentence")].toString();
     if (!json[QLatin1String("parted")].isArray()) return checked;
-    for (const QJsonValue& value : json[QLatin1String("parted")].toArray()) {
+    for (const QJsonValue value : json[QLatin1String("parted")].toArray()) {
         PartedStep step;
         step.where = value[QLatin1String("where")].toString();
         if (!stepNamed(value[QLatin1String("step")].toString(), &step.step)) return checked;

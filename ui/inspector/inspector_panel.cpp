@@ -262,10 +262,8 @@ bool InspectorPanel::isRunning() const {
 }
 
 void InspectorPanel::takeFinished(const FinishedInspection& result) {
-    const auto found = pending_.constFind(result.id);
-    if (found == pending_.constEnd()) return;
-    const Pending pending = *found;
-    pending_.erase(found);
+    if (!pending_.contains(result.id)) return;
+    const Pending pending = pending_.take(result.id);
     bar_->setRunning(isRunning());
     diagnosis_->setBusy(isRunning());
     if (pending.purpose == Purpose::run) return keepRun(result, pending.prompt, pending.choice);
@@ -274,10 +272,8 @@ void InspectorPanel::takeFinished(const FinishedInspection& result) {
 }
 
 void InspectorPanel::takeFailed(InspectionId id, const QString& message, bool cancelled) {
-    const auto found = pending_.constFind(id);
-    if (found == pending_.constEnd()) return;
-    const Pending pending = *found;
-    pending_.erase(found);
+    if (!pending_.contains(id)) return;
+    const Pending pending = pending_.take(id);
     bar_->setRunning(isRunning());
     diagnosis_->setBusy(isRunning());
     if (pending.purpose == Purpose::reopen) return drill_down_->showStepFailed(message);

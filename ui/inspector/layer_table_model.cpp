@@ -5,7 +5,7 @@
 
 namespace lockstep {
 
-void LayerTableModel::setData(const PlotData& data) {
+void LayerTableModel::setPlot(const PlotData& data) {
     beginResetModel();
     data_ = data;
     endResetModel();

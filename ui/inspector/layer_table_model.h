@@ -14,7 +14,7 @@ class LayerTableModel : public QAbstractTableModel {
     enum Column { place, step, tensor, drift, local, noise_floor, verdict, column_count };
 
     using QAbstractTableModel::QAbstractTableModel;
-    void setData(const PlotData& data);
+    void setPlot(const PlotData& data);
 
     int rowCount(const QModelIndex& parent = {}) const override;
     int columnCount(const QModelIndex& parent = {}) const override;

@@ -166,7 +166,7 @@ void PlotPane::redraw() {
     const PlotData shown = comparison_ ? plot_data(*comparison_, choice_) : PlotData();
     plot_->setData(shown, choice_.metric);
     plot_->setOverlay(overlay_name_, overlay_ ? plot_data(*overlay_, choice_) : PlotData());
-    table_->setData(shown);
+    table_->setPlot(shown);
     if (plot_->current() >= 0) view_->selectRow(plot_->current());
     sayReadout();
 }

@@ -36,7 +36,7 @@ ModelLibrary::ModelLibrary(const QString& catalogue_file) {
 
 QString ModelLibrary::titleOf(const QString& path) const {
     const QFileInfo info(path);
-    const QString title = catalogueTitle(path);
+    QString title = catalogueTitle(path);
     if (!title.isEmpty()) return title;
     return info.isDir() ? info.fileName() : info.completeBaseName();
 }

@@ -251,7 +251,6 @@ int Style::pixelMetric(PixelMetric metric, const QStyleOption* option,
         case PM_ScrollBarSliderMin:
             return 28;
         case PM_ToolBarItemSpacing:
-            return 4;
         case PM_ToolBarItemMargin:
         case PM_ToolBarFrameWidth:
             return 4;
@@ -278,7 +277,6 @@ int Style::styleHint(StyleHint hint, const QStyleOption* option, const QWidget* 
         case SH_EtchDisabledText:
         case SH_DialogButtonBox_ButtonsHaveIcons:
         case SH_ComboBox_Popup:
-            return 0;
         case SH_ScrollBar_Transient:
             return 0;
         case SH_UnderlineShortcut:

@@ -148,7 +148,7 @@ void TestInspectorModels::tableSaysWhatThePlotShows() {
     LayerTableModel model;
     QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::Fatal);
     const PlotData data = plot_data(wrong(), {});
-    model.setData(data);
+    model.setPlot(data);
     QCOMPARE(model.rowCount(), int(data.points.size()));
     const int row = int(*data.first);
     const auto cell = [&](int column) { return model.index(row, column).data().toString(); };
@@ -156,7 +156,7 @@ void TestInspectorModels::tableSaysWhatThePlotShows() {
     QCOMPARE(cell(LayerTableModel::tensor), QStringLiteral("k"));
     QCOMPARE(cell(LayerTableModel::local), figureText(data.points[size_t(row)].local));
     QCOMPARE(cell(LayerTableModel::verdict), QStringLiteral("diverged"));
-    model.setData({});
+    model.setPlot({});
     QCOMPARE(model.rowCount(), 0);
 }
 
