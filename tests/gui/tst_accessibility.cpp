@@ -4,13 +4,16 @@
 #include <QAbstractSpinBox>
 #include <QAccessible>
 #include <QComboBox>
+#include <QLabel>
 #include <QLineEdit>
 #include <QListView>
 #include <QMenu>
 #include <QMenuBar>
+#include <QPushButton>
 #include <QSet>
 #include <QTableView>
 #include <QToolButton>
+#include <QVBoxLayout>
 
 #include "tests/gui/window_fixture.h"
 #include "tests/support/tiny_model.h"
@@ -25,6 +28,7 @@
 #include "ui/inspector/segments.h"
 #include "ui/inspector/tap_detail_view.h"
 #include "ui/settings/settings_dialog.h"
+#include "ui/theme/labels.h"
 
 using namespace lockstep;
 using namespace lockstep::test;
@@ -43,6 +47,7 @@ class TestAccessibility : public QObject {
     void focusIsSeen();
     void aNamelessControlIsFound();
     void unseenFocusIsFound();
+    void aReadableLabelsFocusIsNoCursorAlone();
     void fontsFollowTheUsers();
 };
 
@@ -107,6 +112,7 @@ static QStringList unseen(QWidget* window) {
         if (!isControl(widget) || widget->focusProxy() || widget->visibleRegion().isEmpty())
             continue;
         const QRect place(widget->mapTo(window, QPoint()), widget->size());
+        widget->clearFocus();  // the focus that it may have had for long: a text cursor blinks
         widget->setFocus(Qt::TabFocusReason);
         if (!widget->hasFocus()) continue;  // it has handed it on
         const QImage with = window->grab(place.adjusted(-4, -4, 4, 4)).toImage();
@@ -372,6 +378,27 @@ void TestAccessibility::aNamelessControlIsFound() {
     button->setAccessibleName(QStringLiteral("Named"));
     button->setToolTip(QStringLiteral("Named"));
     VERIFY_NONE(nameless(&window));
+}
+
+// A text cursor blinks: half of the time nothing was seen of the focus.
+void TestAccessibility::aReadableLabelsFocusIsNoCursorAlone() {
+    WindowFixture fixture;
+    fixture.open();  // with it comes the style
+    QWidget window;
+    auto* column = new QVBoxLayout(&window);
+    QLabel* const label = readableLabel();
+    label->setText(QStringLiteral("fused matches reference in every step."));
+    column->addWidget(label);
+    column->addWidget(new QPushButton(QStringLiteral("Other")));
+    window.show();
+    window.activateWindow();
+    QVERIFY(QTest::qWaitForWindowActive(&window));
+    const QPoint on_the_ring(label->width() / 2, 1);
+    label->clearFocus();
+    const QColor without = label->grab().toImage().pixelColor(on_the_ring);
+    label->setFocus(Qt::TabFocusReason);
+    QVERIFY(label->hasFocus());
+    QVERIFY(label->grab().toImage().pixelColor(on_the_ring) != without);
 }
 
 void TestAccessibility::fontsFollowTheUsers() {

@@ -53,19 +53,17 @@ QString resultText(const Inspection& inspection) {
 ResultLine::ResultLine(QWidget* parent)
     : QFrame(parent),
       icon_(new QLabel),
-      text_(new QLabel),
+      text_(readableLabel()),
       note_(mutedLabel(tr("This was before you chose something else: Run compares what is "
                           "chosen now."))) {
     setObjectName(QStringLiteral("result_line"));
     text_->setWordWrap(true);
-    text_->setTextFormat(Qt::PlainText);
-    text_->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-    text_->setFocusPolicy(Qt::StrongFocus);
     text_->setAccessibleName(stateName(state_));
     icon_->setAlignment(Qt::AlignTop);
+    icon_->setContentsMargins(0, text_->margin(), 0, 0);
     const int unit = fontMetrics().height();
     auto* row = new QHBoxLayout(this);
-    row->setContentsMargins(unit * 3 / 4, unit / 3, unit / 2, unit / 3);
+    row->setContentsMargins(unit * 3 / 4, unit / 6, unit / 2, unit / 6);
     row->setSpacing(unit / 2);
     row->addWidget(icon_, 0, Qt::AlignTop);
     auto* column = new QVBoxLayout;

@@ -8,5 +8,7 @@ namespace lockstep {
 
 QLabel* headingLabel(const QString& text, double scale = 1.3);
 QLabel* mutedLabel(const QString& text);  // secondary text; wraps
+// Text that the keyboard reaches, to be read out and copied: with the ring that a focus has here.
+QLabel* readableLabel();
 
 }  // namespace lockstep
