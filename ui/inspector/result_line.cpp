@@ -63,8 +63,8 @@ ResultLine::ResultLine(QWidget* parent)
     icon_->setContentsMargins(0, text_->margin(), 0, 0);
     const int unit = fontMetrics().height();
     auto* row = new QHBoxLayout(this);
-    row->setContentsMargins(unit * 3 / 4, unit / 6, unit / 2, unit / 6);
-    row->setSpacing(unit / 2);
+    row->setContentsMargins(unit * 3 / 4, 0, unit / 4, 0);
+    row->setSpacing(unit / 4);
     row->addWidget(icon_, 0, Qt::AlignTop);
     auto* column = new QVBoxLayout;
     column->setSpacing(unit / 6);
@@ -72,6 +72,7 @@ ResultLine::ResultLine(QWidget* parent)
     column->addWidget(note_);
     row->addLayout(column, 1);
     note_->setObjectName(QStringLiteral("earlier_note"));
+    note_->setContentsMargins(text_->margin(), 0, text_->margin(), text_->margin());
     note_->hide();
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
     dress();

@@ -51,7 +51,7 @@ QLabel* readableLabel() {
     label->setTextFormat(Qt::PlainText);
     label->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
     label->setFocusPolicy(Qt::StrongFocus);
-    label->setMargin(label->fontMetrics().height() / 6);  // the ring's room
+    label->setMargin(label->fontMetrics().height() / 3);  // the ring's room
     return label;
 }
 
