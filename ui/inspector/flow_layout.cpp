@@ -9,7 +9,7 @@ namespace lockstep {
 FlowLayout::FlowLayout(QWidget* parent) : QLayout(parent) {}
 
 FlowLayout::~FlowLayout() {
-    while (QLayoutItem* item = takeAt(0)) delete item;
+    while (QLayoutItem* item = FlowLayout::takeAt(0)) delete item;
 }
 
 QLayoutItem* FlowLayout::takeAt(int index) {
