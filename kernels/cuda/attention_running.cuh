@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A warp's part of attention for one row: tiles of 16 keys against up to 16 query heads of one
-// group, on the tensor cores, with a running maximum (flash decoding). What both decode kernels do.
+// group, on the tensor cores. Both decode kernels copy and score tiles so; the one of clusters goes
+// on with a running maximum of its own (flash decoding), a chain with one softmax for a block.
 #pragma once
 
 #include "kernels/cuda/device_math.cuh"

@@ -14,7 +14,7 @@ namespace lockstep::fused {
 constexpr int normed_parts = 3;
 
 struct ChainMemory {
-    unsigned char* x;  // 16 bytes of zeros; the row's parts, part_bytes() each
+    unsigned char* x;  // zero_bytes of zeros; the row's parts, part_bytes() each
     float* sums;       // [rows, sums_pitch]
     float* squares;    // [2, multiplying_threads]: a link's, while the one before is being put out
 };

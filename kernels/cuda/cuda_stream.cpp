@@ -206,8 +206,14 @@ Status CudaStream::record(Recording& recording, const std::function<Status()>& w
     const cudaError_t made = cudaGraphInstantiate(&executable, graph, 0);
     (void)cudaGraphDestroy(graph);
     LOCKSTEP_TRY(cuda_status(made, "cudaGraphInstantiate"));
-    recording.graph = executable;
-    return copy_in(recording.kept.data(), recording.kept_bytes.data(), recording.kept_bytes.size());
+    Status copied =
+        copy_in(recording.kept.data(), recording.kept_bytes.data(), recording.kept_bytes.size());
+    if (copied) {
+        recording.graph = executable;
+    } else {  // never replayed without what it reads
+        (void)cudaGraphExecDestroy(executable);
+    }
+    return copied;
 }
 
 // The first time work is only run: what it allocates and sets up at first use cannot be recorded.
