@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/cuda/chain.h"
+#include "kernels/cuda/fused.h"
 #include "kernels/cuda/fused_attention.cuh"
 
 namespace lockstep::fused {
@@ -14,11 +15,6 @@ bool chains(const CudaStream& stream, int64_t rows, DType dtype) {
     return rows == 1 && (dtype == DType::bf16 || dtype == DType::f16) && stream.has_clusters();
 }
 
-bool aligned(const Tensor& tensor) {
-    const bool place = reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
-    return place && tensor.shape[tensor.rank - 1] % 8 == 0 &&
-           (tensor.rank < 2 || tensor.shape[0] == 1 || tensor.stride[0] % 8 == 0);
-}
 bool fits_int(int64_t value) {
     return value >= 0 && value <= INT_MAX;
 }
@@ -94,7 +90,7 @@ std::optional<Link> finished(Link::Kind kind, ProductLink p, const CudaStream& s
 
 std::optional<Link> add_link_of(const Tensor& x, const Tensor& weight, const Tensor& residual,
                                 const Tensor& out, const CudaStream& stream) {
-    if (!chains(stream, x.shape[0], x.dtype) || !aligned(x) || !aligned(weight) ||
+    if (!chains(stream, x.shape[0], x.dtype) || !rows_aligned(x) || !rows_aligned(weight) ||
         x.shape[1] > most_depth || weight.shape[0] > most_hidden_size ||
         !fits_int(weight.stride[0]))
         return std::nullopt;
@@ -107,7 +103,7 @@ std::optional<Link> add_link_of(const Tensor& x, const Tensor& weight, const Ten
 }
 
 bool normed_rows(const Tensor& x, const Tensor& norm, const CudaStream& stream) {
-    return chains(stream, x.shape[0], x.dtype) && aligned(x) && aligned(norm) &&
+    return chains(stream, x.shape[0], x.dtype) && rows_aligned(x) && rows_aligned(norm) &&
            x.shape[1] <= most_hidden_size;
 }
 
@@ -128,7 +124,7 @@ std::optional<Link> link_of(const GateUpArgs& args, const CudaStream& stream) {
     p.eps = args.rms_norm_eps;
     const Tensor* const weights[] = {&args.gate_proj, &args.up_proj};
     for (int i = 0; i < 2; ++i) {
-        if (!aligned(*weights[i]) || !fits_int(weights[i]->stride[0])) return std::nullopt;
+        if (!rows_aligned(*weights[i]) || !fits_int(weights[i]->stride[0])) return std::nullopt;
         p.weight[i] = weights[i]->data;
         p.weight_stride[i] = static_cast<int>(weights[i]->stride[0]);
     }
@@ -146,7 +142,7 @@ std::optional<Link> link_of(const QkvArgs& args, const CudaStream& stream) {
     const Tensor* const biases[] = {&args.q_bias, &args.k_bias, &args.v_bias};
     const Tensor* const outs[] = {&args.q, &args.k_cache, &args.v_cache};
     for (int i = 0; i < 3; ++i) {
-        if (!aligned(*weights[i]) || !fits_int(weights[i]->stride[0]) ||
+        if (!rows_aligned(*weights[i]) || !fits_int(weights[i]->stride[0]) ||
             !fits_int(outs[i]->stride[0]) || !fits_int(outs[i]->stride[1]))
             return std::nullopt;
         p.weight[i] = weights[i]->data;

@@ -16,6 +16,14 @@ inline constexpr int64_t few_rows = 4;
 inline constexpr int64_t library_rows = 64;
 bool by_library(int64_t rows, DType dtype);
 
+// 16 bytes at a time: rows begin on 16-byte borders and hold whole eights.
+inline bool rows_aligned(const Tensor& tensor) {
+    const bool places = reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
+    const int64_t columns = tensor.shape[tensor.rank - 1];
+    return places && columns % 8 == 0 &&
+           (tensor.rank < 2 || tensor.shape[0] == 1 || tensor.stride[0] % 8 == 0);
+}
+
 Status embed(const EmbedArgs& args, Stream& stream);
 Status qkv(const QkvArgs& args, Stream& stream);
 Status attention(const AttentionArgs& args, Stream& stream);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/fused.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/tensor.h"
 
@@ -342,13 +343,7 @@ __global__ __launch_bounds__(threads, M == 1 && sizeof(T) == 2 ? 3 : 2) void ker
     }
 }
 
-// 16 bytes at a time: rows begin on 16-byte borders and hold whole eights.
-inline bool rows_aligned(const Tensor& tensor) {
-    const bool places = reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
-    const int64_t columns = tensor.shape[tensor.rank - 1];
-    return places && columns % 8 == 0 &&
-           (tensor.rank < 2 || tensor.shape[0] == 1 || tensor.stride[0] % 8 == 0);
-}
+using fused::rows_aligned;
 
 // X: what rows are staged as: f32, or where there is no norm T, which takes half the room and the
 // time.
