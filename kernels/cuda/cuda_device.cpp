@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/cuda/cuda_device.h"
 
+#include <map>
+#include <mutex>
+#include <utility>
+
 #include "kernels/cuda/cuda_status.h"
 #include "kernels/cuda/cuda_stream.h"
 #include "kernels/cuda/kernel_image.h"
@@ -13,6 +17,22 @@ bool is_pinned(const void* memory) {
         return attributes.type == cudaMemoryTypeHost;
     (void)cudaGetLastError();
     return false;
+}
+
+Status allow_shared_memory(const void* kernel, size_t bytes) {
+    static std::mutex mutex;
+    static std::map<std::pair<int, const void*>, size_t> allowed;
+    int index = 0;
+    LOCKSTEP_CUDA(cudaGetDevice(&index));
+    const std::scoped_lock lock(mutex);
+    size_t& now = allowed[{index, kernel}];
+    if (bytes <= now) return {};
+    LOCKSTEP_TRY(cuda_status(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(bytes)),
+        "cudaFuncSetAttribute of " + std::to_string(bytes) + " bytes of shared memory"));
+    now = bytes;
+    return {};
 }
 
 Result<std::unique_ptr<CudaDevice>> CudaDevice::create(int index) {

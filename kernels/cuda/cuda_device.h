@@ -59,4 +59,9 @@ class CudaDevice final : public Device {
 // Whether a pointer is pinned memory of the host, which copies reach without staging.
 bool is_pinned(const void* memory);
 
+// Lets the kernel's blocks have so much shared memory on the thread's current GPU. That is a
+// property of the kernel, which all threads share: it is raised, and never lowered between another
+// thread's asking and its launch.
+Status allow_shared_memory(const void* kernel, size_t bytes);
+
 }  // namespace lockstep

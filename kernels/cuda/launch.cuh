@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_status.h"
 #include "kernels/cuda/cuda_stream.h"
 #include "kernels/cuda/device_math.cuh"
@@ -33,11 +34,10 @@ Status launch(const char* name, void (*kernel)(Params...), const Grid& grid, Cud
               const Args&... args) {
     // 48 KiB need no asking for, of which a kernel's own fixed arrays take up to 24.
     if (grid.shared_bytes > 24 * 1024) {
-        LOCKSTEP_TRY(
-            cuda_status(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                             static_cast<int>(grid.shared_bytes)),
-                        std::string("kernel ") + name + " with " +
-                            std::to_string(grid.shared_bytes) + " bytes of shared memory"));
+        if (Status allowed =
+                allow_shared_memory(reinterpret_cast<const void*>(kernel), grid.shared_bytes);
+            !allowed)
+            return within(std::string("kernel ") + name, std::move(allowed).error());
     }
     cudaLaunchAttribute attributes[3]{};
     unsigned wanted = 0;
