@@ -115,7 +115,8 @@ class Device {
     virtual void give_up(const Error& why) { (void)why; }
 
     virtual Result<Buffer> allocate(size_t bytes) = 0;
-    // Memory of the host that copies to and from this device go fastest with.
+    // Memory of the host that copies to and from this device go fastest with, and that its kernels
+    // can read and write at the same address.
     virtual Result<Buffer> allocate_host(size_t bytes);
     virtual void release(void* data, size_t bytes) noexcept = 0;
     // threads: of the host, for a CPU stream; 0 takes every core this process may use.

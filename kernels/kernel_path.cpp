@@ -30,6 +30,7 @@ KernelPath KernelPath::with_step(StepId step, const KernelPath& other) const {
             break;
         case StepId::logits:
             mixed.logits = other.logits;
+            mixed.logits_to_host = other.logits_to_host;
             break;
     }
     return mixed;

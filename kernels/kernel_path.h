@@ -39,6 +39,9 @@ struct KernelPath {
     StepFunction<GateUpArgs> gate_up;
     StepFunction<DownArgs> down;
     StepFunction<LogitsArgs> logits;
+    // Whether `logits`, called so, may as well be given memory of the host (Device::allocate_host)
+    // to put them into: it costs no more than the device's, and nothing need be copied. Null: no.
+    std::function<bool(const LogitsArgs&, Stream&)> logits_to_host;
 
     template <class Args>
     const StepFunction<Args>& step() const;

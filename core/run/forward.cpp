@@ -67,14 +67,12 @@ Forward::Forward(Session& session, const KernelPath& path, std::span<const int32
 }
 
 Result<Tensor> Forward::run(std::span<const int32_t> tokens) {
-    Device& device = session_.device();
     Stream& stream = session_.stream();
-    const auto position = static_cast<int32_t>(first_row_);
-    LOCKSTEP_ASSIGN(const Tensor out, session_.logits(options_.all_logits ? rows_ : 1));
-    LOCKSTEP_TRY(
-        device.copy_from_host(session_.position_.data, &position, sizeof position, stream));
-    LOCKSTEP_TRY(
-        device.copy_from_host(session_.ids_.data, tokens.data(), tokens.size_bytes(), stream));
+    LOCKSTEP_ASSIGN(Tensor out, session_.logits(options_.all_logits ? rows_ : 1));
+    if (replays() && path_.logits_to_host && path_.logits_to_host(logits(out), stream)) {
+        LOCKSTEP_ASSIGN(out, session_.host_logits(1));
+    }
+    LOCKSTEP_TRY(session_.copy_inputs(static_cast<int32_t>(first_row_), tokens));
 
     if (options_.cancel) stream.stop_when(options_.cancel);
     const Status queued =

@@ -159,9 +159,11 @@ Status Session::make_constants() {
     LOCKSTEP_TRY(allocate_placed(device(), constant_buffer_, [&](Arena& arena) {
         rope_cos_ = arena.place(DType::f32, {context_, half});
         rope_sin_ = arena.place(DType::f32, {context_, half});
-        position_ = arena.place(DType::i32, {1});
-        ids_ = arena.place(DType::i32, {max_batch_});
+        const Tensor inputs = arena.place(DType::i32, {1 + max_batch_});
+        position_ = inputs.rows(0, 1);
+        ids_ = inputs.rows(1, max_batch_);
     }));
+    inputs_.reserve(static_cast<size_t>(1 + max_batch_));
     const std::vector<float> inv_freq = rope_inv_freq(model_->config);
     std::vector<float> cos, sin;
     cos.reserve(static_cast<size_t>(context_ * half));
@@ -178,6 +180,13 @@ Status Session::make_constants() {
     LOCKSTEP_TRY(
         device().copy_from_host(rope_sin_.data, sin.data(), sin.size() * sizeof(float), *stream_));
     return stream_->synchronize();
+}
+
+Status Session::copy_inputs(int32_t position, std::span<const int32_t> tokens) {
+    inputs_.assign(1, position);
+    inputs_.insert(inputs_.end(), tokens.begin(), tokens.end());
+    return device().copy_from_host(position_.data, inputs_.data(), inputs_.size() * sizeof(int32_t),
+                                   *stream_);
 }
 
 Status Session::make_activations(DType dtype) {
@@ -252,18 +261,27 @@ Result<Tensor> Session::logits(int64_t rows) {
     return Tensor(logits_buffer_.data(), DType::f32, {rows, vocab_size});
 }
 
+Result<Tensor> Session::host_logits(int64_t rows) {
+    if (device().kind() == DeviceKind::cpu) return logits(rows);
+    const int64_t vocab_size = model_->config.vocab_size;
+    const auto bytes = static_cast<size_t>(rows * vocab_size) * sizeof(float);
+    if (host_logits_.bytes() < bytes) {
+        stream_->forget_replays();
+        LOCKSTEP_ASSIGN(host_logits_, device().allocate_host(bytes));
+    }
+    return Tensor(host_logits_.data(), DType::f32, {rows, vocab_size});
+}
+
 Result<Tensor> Session::to_host(const Tensor& tensor) {
-    if (device().kind() == DeviceKind::cpu) {
+    if (device().kind() == DeviceKind::cpu || tensor.data == host_logits_.data()) {
         LOCKSTEP_TRY(stream_->synchronize());
         return tensor;
     }
-    const size_t bytes = static_cast<size_t>(tensor.numel()) * sizeof(float);
-    if (host_logits_.bytes() < bytes) {
-        LOCKSTEP_ASSIGN(host_logits_, device().allocate_host(bytes));
-    }
-    LOCKSTEP_TRY(device().copy_to_host(host_logits_.data(), tensor.data, bytes, *stream_));
+    LOCKSTEP_ASSIGN(const Tensor host, host_logits(tensor.shape[0]));
+    LOCKSTEP_TRY(device().copy_to_host(host.data, tensor.data, static_cast<size_t>(tensor.bytes()),
+                                       *stream_));
     LOCKSTEP_TRY(stream_->synchronize());
-    return Tensor(host_logits_.data(), DType::f32, {tensor.shape[0], tensor.shape[1]});
+    return host;
 }
 
 }  // namespace lockstep

@@ -65,11 +65,14 @@ class Session {
     };
 
     Status make_constants();
+    // The tokens of a batch, and the position of the first: to the device, in one copy.
+    Status copy_inputs(int32_t position, std::span<const int32_t> tokens);
     Result<Cache> make_cache(DType dtype) const;
     Status copy_cache(const Cache& from, Cache& to);
     Status make_activations(DType dtype);
-    // f32 [rows, V], kept from call to call.
+    // f32 [rows, V], kept from call to call: in the device's memory, or in the host's.
     Result<Tensor> logits(int64_t rows);
+    Result<Tensor> host_logits(int64_t rows);
     // Waits for the stream; the tensor itself where the host can read it, else a copy.
     Result<Tensor> to_host(const Tensor& tensor);
 
@@ -81,9 +84,10 @@ class Session {
     std::vector<int32_t> tokens_;
 
     Buffer constant_buffer_, activation_buffer_, logits_buffer_;
-    Buffer host_logits_;          // where the device's memory is not the host's
-    Tensor rope_cos_, rope_sin_;  // f32 [C, D/2]
-    Tensor position_, ids_;       // i32 [1], i32 [max_batch]
+    Buffer host_logits_;           // of allocate_host, where the device's memory is not the host's
+    Tensor rope_cos_, rope_sin_;   // f32 [C, D/2]
+    Tensor position_, ids_;        // i32 [1], i32 [max_batch], one behind the other
+    std::vector<int32_t> inputs_;  // what is copied there
     Activations activations_;
     Cache cache_;
     std::vector<bool> checked_;  // per number of rows: its shapes went through check_step

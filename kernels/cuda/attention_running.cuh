@@ -21,11 +21,11 @@ struct CacheRows {
 // Keys [from, to) of those in tile `index`; zeros from `keys` on.
 template <class T, int Dim>
 __device__ void copy_keys(const CacheRows<T>& k_head, const CacheRows<T>& v_head, int index,
-                          int from, int to, int keys, T* k, T* v) {
+                          int from, int to, int keys, int lane, T* k, T* v) {
     constexpr int pieces = Dim / 8;
 #pragma unroll
     for (int i = 0; i < key_tile * pieces / 32; ++i) {
-        const int item = i * 32 + threadIdx.x % 32;
+        const int item = i * 32 + lane;
         const int row = item / pieces, column = item % pieces * 8;
         const int key = index * key_tile + row;
         if (key < from || key >= to) continue;
@@ -39,9 +39,8 @@ __device__ void copy_keys(const CacheRows<T>& k_head, const CacheRows<T>& v_head
 
 // `ratio` query heads as the left operand of mma; zeros where there is no head.
 template <class T, int Dim>
-__device__ void load_queries(const T* first_head, int64_t head_stride, int ratio,
+__device__ void load_queries(const T* first_head, int64_t head_stride, int ratio, int lane,
                              uint32_t (&q)[Dim / 16][4]) {
-    const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
         const int h = lane / 4 + half * 8;
@@ -68,14 +67,13 @@ struct Running {
     __device__ void take(const uint32_t (&q)[Dim / 16][4], const T* k, const T* v, int first_key,
                          int keys, float scale_log2) {
         float scores[2][4] = {};
-        score(q, k, scores);
+        score(q, k, threadIdx.x % 32, scores);
         weigh(first_key, keys, scale_log2, scores);
         add_values(scores, v);
     }
 
-    __device__ static void score(const uint32_t (&q)[Dim / 16][4], const T* k,
+    __device__ static void score(const uint32_t (&q)[Dim / 16][4], const T* k, int lane,
                                  float (&scores)[2][4]) {
-        const int lane = threadIdx.x % 32;
         const T* const row = k + (lane / 16 * 8 + lane % 8) * pitch<Dim>() + lane / 8 % 2 * 8;
 #pragma unroll
         for (int d = 0; d < Dim / 16; ++d) {

@@ -14,15 +14,18 @@ namespace {
 struct Links {
     unsigned* turns;          // [2]: the tag that the next launch begins with, blocks that are done
     const int32_t* position;  // null: no link has one
-    int count, stages, row_bytes;
+    int count, stages, stage_bytes, row_bytes;
     const Link* table;  // in device memory; null: there is one link
     Link only;
 };
 
-static_assert(sizeof(Link) % 4 == 0);
+static_assert(sizeof(Link) % 16 == 0 && sizeof(Link) <= 32 * 16);
 constexpr int link_words = sizeof(Link) / 4;
 constexpr int threads = multiplying_threads + copying_warps * 32;
-constexpr int kept_floats = most_sums + 2 * multiplying_threads;
+// A link's sums and squares; and those of the link before.
+constexpr int link_floats = most_rows * sums_pitch + multiplying_warps;
+constexpr int kept_floats = 2 * link_floats;
+static_assert(attention_floats <= kept_floats);
 
 // The last block of all leaves the tag for the next launch.
 __device__ void finish(unsigned* turns, int links) {
@@ -31,35 +34,71 @@ __device__ void finish(unsigned* turns, int links) {
     turns[1] = 0;
 }
 
-// By a copying warp. A link's description is fetched while the one before it is streamed.
+// The descriptions of the links to come, on their way into shared memory: from where they lie one
+// takes longer to come than a small link to be streamed. By a copying warp.
+class Coming {
+  public:
+    // slots: of the link that is streamed, of the one after it, and of those on their way.
+    static constexpr int slots = 6;
+    __device__ Coming(const Links& links, Link* memory)
+        : from_(reinterpret_cast<const char*>(links.table)), count_(links.count), memory_(memory) {
+        if (!from_) {
+            for (int i = static_cast<int>(threadIdx.x) % 32; i < link_words; i += 32) {
+                reinterpret_cast<uint32_t*>(memory)[i] =
+                    reinterpret_cast<const uint32_t*>(&links.only)[i];
+            }
+        }
+        for (int i = 0; i < on_their_way; ++i) ask(i);
+    }
+    __device__ const Link& at(int link) const { return memory_[link % slots]; }
+    // Waits for this link, the next one. The one before the one before it is overwritten.
+    __device__ void take(int link) {
+        __syncwarp();
+        ask(link + on_their_way);
+        device::wait_for_copies<on_their_way>();
+        __syncwarp();
+    }
+
+  private:
+    static constexpr int on_their_way = slots - 2;
+
+    __device__ void ask(int link) {
+        const int at = static_cast<int>(threadIdx.x) % 32 * 16;
+        if (from_ && link < count_ && at < static_cast<int>(sizeof(Link)))
+            device::copy_16_async(reinterpret_cast<char*>(memory_ + link % slots) + at,
+                                  from_ + link * sizeof(Link) + at, 16);
+        device::commit_copies();
+    }
+    const char* from_;
+    int count_;
+    Link* memory_;
+};
+
+// By a copying warp. What a link reads is asked for before the link before it is streamed.
 template <class T, int Dim>
-__device__ void stream_links(const uint32_t* words, int links, const int32_t* position, Link& ahead,
-                             const Ring& ring) {
-    constexpr int each = (link_words + 31) / 32;
-    const int lane = threadIdx.x % 32, rows_before = position ? __ldcg(position) : 0;
+__device__ void stream_links(const Links& links, Link* memory, const Ring& ring) {
+    const int rows_before = links.position ? __ldcg(links.position) : 0;
     Copier copier{ring, {}, static_cast<int>(threadIdx.x) / 32 - multiplying_warps};
-    uint32_t word[each];
-    const auto fetch = [&](int link) {
-#pragma unroll
-        for (int i = 0; i < each; ++i) {
-            const int at = i * 32 + lane;
-            if (at < link_words) word[i] = words[link * link_words + at];
+    Coming coming(links, memory);
+    const auto ask = [&](int link) {
+        if (link >= links.count) return;
+        coming.take(link);
+        const Link& next = coming.at(link);
+        if (copier.warp != 0) return;
+        if (next.kind == Link::Kind::attention) {
+            ask_for_keys<T, Dim>(next.attention, rows_before);
+        } else if (next.kind != Link::Kind::embed) {
+            ask_for_product<T>(next);
         }
     };
-    fetch(0);
-    for (int link = 0; link < links; ++link) {
-        __syncwarp();
-#pragma unroll
-        for (int i = 0; i < each; ++i) {
-            const int at = i * 32 + lane;
-            if (at < link_words) reinterpret_cast<uint32_t*>(&ahead)[at] = word[i];
-        }
-        __syncwarp();
-        if (link + 1 < links) fetch(link + 1);
-        if (ahead.kind == Link::Kind::attention) {
-            stream_attention<T, Dim>(ahead.attention, rows_before, copier);
-        } else {
-            stream_product<T>(ahead, copier);
+    ask(0);
+    for (int i = 0; i < links.count; ++i) {
+        ask(i + 1);
+        const Link& link = coming.at(i);
+        if (link.kind == Link::Kind::attention) {
+            stream_attention<T, Dim>(link.attention, rows_before, copier);
+        } else if (link.kind != Link::Kind::embed) {
+            stream_product<T>(link, copier);
         }
     }
 }
@@ -68,12 +107,13 @@ template <class T, int Dim>
 __global__ __launch_bounds__(threads, 1) void chain_kernel(const __grid_constant__ Links links) {
 #if __CUDA_ARCH__ >= 900
     extern __shared__ uint4 shared[];
-    __shared__ Link near[2], ahead[copying_warps];
+    // The description of the link before is still being read while the next one is fetched.
+    __shared__ Link near[3], coming[copying_warps][Coming::slots];
     auto* const memory = reinterpret_cast<unsigned char*>(shared);
-    unsigned char* const x = memory + links.stages * stage_bytes;
+    unsigned char* const x = memory + links.stages * links.stage_bytes;
     float* const sums = reinterpret_cast<float*>(x + zero_bytes + links.row_bytes);
     auto* const barriers = reinterpret_cast<uint64_t*>(sums + kept_floats);
-    const Ring ring{memory, barriers, barriers + links.stages, links.stages};
+    const Ring ring{memory, barriers, barriers + links.stages, links.stages, links.stage_bytes};
     const Link* const all = links.table ? links.table : &links.only;
     const auto* const words = reinterpret_cast<const uint32_t*>(all);
     auto* const near_words = reinterpret_cast<uint32_t*>(near);
@@ -84,27 +124,33 @@ __global__ __launch_bounds__(threads, 1) void chain_kernel(const __grid_constant
     device::let_next_kernel_begin();
     // Weights are nobody's output, and the position comes by a copy: these warps need not wait.
     if (threadIdx.x >= multiplying_threads) {
-        stream_links<T, Dim>(words, links.count, links.position,
-                             ahead[threadIdx.x / 32 - multiplying_warps], ring);
+        stream_links<T, Dim>(links, coming[threadIdx.x / 32 - multiplying_warps], ring);
         return;
     }
     Place place;
     device::wait_for_kernel_before();
-    const ChainMemory room{x, sums, sums + most_sums};
     const uint32_t first_tag = __ldcg(links.turns) + 1;
     const int position = links.position ? __ldcg(links.position) : 0;
     for (int i = 0; i < links.count; ++i) {
-        const Link& link = near[i % 2];
-        const Turn turn{i, first_tag + static_cast<uint32_t>(i), position};
+        const Link& link = near[i % 3];
+        int thread = static_cast<int>(threadIdx.x);
+        asm volatile("" : "+r"(thread));
+        const Turn turn{first_tag + static_cast<uint32_t>(i), position, thread};
+        float* const own_sums = sums + i % 2 * link_floats;
+        const ChainMemory room{x, own_sums, own_sums + most_rows * sums_pitch};
         // The next link's description is fetched meanwhile: from where it lies it is slow to read.
-        const bool fetches = static_cast<int>(threadIdx.x) < link_words && i + 1 < links.count;
+        const bool fetches = thread < link_words && i + 1 < links.count;
         uint32_t word = 0;
-        if (fetches) word = words[(i + 1) * link_words + threadIdx.x];
+        if (fetches) word = words[(i + 1) * link_words + thread];
         const auto fetch = [&] {
-            if (fetches) near_words[(i + 1) % 2 * link_words + threadIdx.x] = word;
+            if (fetches) near_words[(i + 1) % 3 * link_words + thread] = word;
         };
-        if (link.kind == Link::Kind::attention) {
+        if (link.kind == Link::Kind::embed) {
+            do_embed<T>(link.embed, i + 1 < links.count ? &near[(i + 1) % 3] : nullptr, fetch);
+        } else if (link.kind == Link::Kind::attention) {
             do_attention<T, Dim>(link.attention, turn, ring, place, sums, fetch);
+        } else if (link.kind == Link::Kind::logits) {
+            do_logits<T>(link.product, turn, ring, place, room, fetch);
         } else if (link.product.norm) {
             do_product<T, true>(link, turn, ring, place, room, fetch);
         } else {
@@ -115,6 +161,8 @@ __global__ __launch_bounds__(threads, 1) void chain_kernel(const __grid_constant
     if (threadIdx.x == 0) finish(links.turns, links.count);
 #endif
 }
+
+constexpr size_t barrier_bytes = 2 * sizeof(uint64_t);  // of a stage
 
 size_t bytes_beside_ring(int row_bytes) {
     return zero_bytes + static_cast<size_t>(row_bytes) + kept_floats * sizeof(float);
@@ -151,16 +199,33 @@ constexpr size_t exchange_head = 256;
 
 // Of what a link puts out, to a whole 16 bytes.
 size_t exchange_words(const Link& link) {
+    if (link.kind == Link::Kind::embed || link.kind == Link::Kind::logits) return 0;
     const int words = link.kind == Link::Kind::attention
                           ? link.attention.groups * link.attention.ratio * link.attention.dim / 2
                           : link.product.units / link.product.word_units;
     return (static_cast<size_t>(words) + 1) / 2 * 2;
 }
 
-// What a link after these reads comes from the one before it; and a residual from none of them or
-// from where the same thread has put it. All that our seven steps make in their order does.
+// Whether the block that reads this residual finds what the other link has put there: itself wrote
+// it, or nobody did.
+bool sees_residual(const ProductLink& p, const Link& other) {
+    if (other.kind == Link::Kind::attention) return true;
+    if (other.kind == Link::Kind::embed)
+        return other.embed.hidden != p.residual || other.embed.depth == p.units;
+    const auto* const outs = other.product.out;
+    return (other.kind == Link::Kind::add && other.product.units == p.units) ||
+           std::find(outs, outs + 3, p.residual) == outs + 3;
+}
+
+// What a link after these reads comes from the one before it, and a residual is seen. All that our
+// seven steps make in their order is so.
 bool follows(const Link& link, const std::vector<Link>& links) {
     const Link& before = links.back();
+    if (link.kind == Link::Kind::embed) return false;
+    if (before.kind == Link::Kind::embed) {
+        return link.kind != Link::Kind::attention && link.product.x == before.embed.hidden &&
+               link.product.depth == before.embed.depth && link.product.norm;
+    }
     if (link.kind == Link::Kind::attention) {
         const AttentionLink& a = link.attention;
         const ProductLink& p = before.product;
@@ -174,31 +239,31 @@ bool follows(const Link& link, const std::vector<Link>& links) {
                  : before.kind == Link::Kind::heads || before.product.out[0] != p.x ||
                        before.product.units != p.depth)
         return false;
-    return std::all_of(links.begin(), links.end(), [&](const Link& other) {
-        if (!p.residual || other.kind == Link::Kind::attention) return true;
-        const bool same = other.kind == Link::Kind::add && other.product.units == p.units;
-        const auto* const outs = other.product.out;
-        return same || std::find(outs, outs + 3, p.residual) == outs + 3;
-    });
+    return !p.residual || std::all_of(links.begin(), links.end(),
+                                      [&](const Link& other) { return sees_residual(p, other); });
 }
 
 }  // namespace
 
-int row_bytes(const Link& link) {
-    if (link.kind == Link::Kind::attention) return 0;
-    const int parts = link.product.norm ? normed_parts : 1;
-    return (parts * part_bytes(link.product.depth) + 127) / 128 * 128;
+void Room::add(const Link& link) {
+    if (link.kind == Link::Kind::attention) {
+        stage_bytes = std::max(stage_bytes, link.attention.stage_bytes);
+        least_stages = std::max(least_stages, link.attention.stages);
+    } else if (link.kind != Link::Kind::embed) {
+        const ProductLink& p = link.product;
+        const int parts = p.norm ? normed_parts : 1;
+        row_bytes = std::max(row_bytes, (parts * part_bytes(p.depth) + 127) / 128 * 128);
+        stage_bytes = std::max(stage_bytes, stage_rows * p.pitch);
+        least_stages = std::max(least_stages, 4);
+    }
 }
 
-int least_stages(const Link& link) {
-    return link.kind == Link::Kind::attention ? link.attention.stages : 4;
-}
-
-int stages_beside(int row_bytes, const CudaStream& stream) {
-    const size_t all = stream.shared_bytes() - 2048;  // the kernel's own arrays, and some air
+int Room::stages(const CudaStream& stream) const {
+    const size_t all = stream.shared_bytes() - 4096;  // the kernel's own arrays, and some air
     const size_t beside = bytes_beside_ring(row_bytes);
-    constexpr size_t barriers = 2 * sizeof(uint64_t);
-    return beside >= all ? 0 : static_cast<int>((all - beside) / (stage_bytes + barriers));
+    const size_t each = static_cast<size_t>(stage_bytes) + barrier_bytes;
+    const int stages = beside >= all ? 0 : static_cast<int>((all - beside) / each);
+    return stages < least_stages ? 0 : stages;
 }
 
 Status add_link(const Link& link, DType dtype, CudaStream& stream) {
@@ -210,15 +275,14 @@ bool Chain::takes(const Link& link, DType dtype) const {
     if (dtype != dtype_) return false;
     if (link.kind == Link::Kind::attention && dim() != 0 && link.attention.dim != dim())
         return false;
-    int row = row_bytes(link), stages = least_stages(link);
+    Room room;
+    room.add(link);
     size_t words = exchange_words(link);
     for (const Link& other : links_) {
-        row = std::max(row, row_bytes(other));
-        stages = std::max(stages, least_stages(other));
+        room.add(other);
         words += exchange_words(other);
     }
-    return stages <= stages_beside(row, stream_) && words <= most_exchange_words &&
-           follows(link, links_);
+    return room.stages(stream_) > 0 && words <= most_exchange_words && follows(link, links_);
 }
 
 Status Chain::add(const Link& link, DType dtype) {
@@ -244,10 +308,11 @@ int Chain::dim() const {
 void Chain::connect(uint64_t* exchange) {
     for (size_t i = 0; i < links_.size(); ++i) {
         Link& link = links_[i];
-        const bool is_first = i == 0, is_last = i + 1 == links_.size();
-        const uint64_t* const before = is_first ? nullptr : exchange;
-        if (!is_first) exchange += exchange_words(links_[i - 1]);
-        uint64_t* const own = is_last ? nullptr : exchange;
+        const size_t words_before = i == 0 ? 0 : exchange_words(links_[i - 1]);
+        const uint64_t* const before = words_before == 0 ? nullptr : exchange;
+        exchange += words_before;
+        uint64_t* const own = i + 1 == links_.size() ? nullptr : exchange;
+        if (link.kind == Link::Kind::embed) continue;
         if (link.kind == Link::Kind::attention) {
             link.attention.x_exchange = before;
             link.attention.out_exchange = own;
@@ -266,8 +331,9 @@ Status Chain::launch() {
     Links links{};
     links.turns = static_cast<unsigned*>(exchange);
     links.count = static_cast<int>(links_.size());
+    Room room;
     for (const Link& link : links_) {
-        links.row_bytes = std::max(links.row_bytes, row_bytes(link));
+        room.add(link);
         if (const int32_t* const position = position_of(link)) links.position = position;
     }
     links.only = links_.front();
@@ -276,12 +342,16 @@ Status Chain::launch() {
             stream_.keep_with_record(links_.data(), links_.size() * sizeof(Link)));
         if (!links.table) return fail(ErrorKind::internal, "a record has no room for its links");
     }
-    links.stages = stages_beside(links.row_bytes, stream_);
+    // An embedding alone streams nothing.
+    links.row_bytes = room.row_bytes;
+    links.stage_bytes = std::max(room.stage_bytes, 128);
+    links.stages = room.stage_bytes == 0 ? 1 : room.stages(stream_);
     Grid grid;
     grid.blocks = static_cast<unsigned>(stream_.multiprocessors());
     grid.threads = threads;
-    grid.shared_bytes =
-        static_cast<size_t>(links.stages) * (stage_bytes + 16) + bytes_beside_ring(links.row_bytes);
+    grid.shared_bytes = static_cast<size_t>(links.stages) *
+                            (static_cast<size_t>(links.stage_bytes) + barrier_bytes) +
+                        bytes_beside_ring(links.row_bytes);
     grid.together = true;
     return with_half_type(dtype_, [&]<class T>(T) {
         return lockstep::launch("fused chain", kernel_for<T>(dim()), grid, stream_, links);

@@ -35,12 +35,9 @@ struct ProductLink {
     // Units go into the exchange so many to a word. A block has words_each of its words, the first
     // more_words blocks one more.
     int word_units, words_each, more_words;
-    // A stage has eight weight rows, or a piece of them: so many columns, rows `pitch` bytes apart.
-    int pieces, piece, pitch;
-    unsigned pieces_inverse;  // item / pieces is the upper word of item * pieces_inverse
-    int split_log2;           // 2^split_log2 warps share a stage
-    int sums_pitch;  // between the sums of two rows, of which each piece and warp makes one part
-    // attn_output, down: [0]. gate_up: gate, up, [0] is put out. qkv: q, k, v.
+    // A stage has eight weight rows, or a piece of them, rows `pitch` bytes apart.
+    int pieces, pitch;
+    // attn_output, down, logits (f32): [0]. gate_up: gate, up, [0] is put out. qkv: q, k, v.
     const void* weight[3];
     const void* bias[3];
     void* out[3];
@@ -48,6 +45,7 @@ struct ProductLink {
     // qkv alone: heads are numbered q's, k's, v's.
     int out_stride[3], head_stride[3];
     int first_k, first_v, dim;
+    unsigned half_inverse;  // unit / (dim / 2) is the upper word of unit * half_inverse
     int cosine_stride, sine_stride;
     const float *cosine, *sine;
     const int32_t* position;
@@ -67,13 +65,25 @@ struct AttentionLink {
     int groups, ratio, dim;
     int q_stride, k_stride, v_stride;  // between heads of q, rows of the cache
     int k_head_stride, v_head_stride;
-    int stages;  // of the ring that its tiles lie in
+    int stages, stage_bytes;  // of the ring that its tiles lie in, where a block has keys
 };
 
-struct Link {
-    enum class Kind : int { heads, add, gated, attention };
+// A row of the table. The link after it reads the table itself, so nothing goes through the
+// exchange; a block writes what of `hidden` it will read and write as attn_output and down.
+struct EmbedLink {
+    const void* table;
+    const int32_t* id;
+    void* hidden;
+    int64_t stride;  // between rows of the table
+    int vocab_size, depth;
+    int words_each, more_words;  // as of a product of `depth` units, two to a word
+};
+
+struct alignas(16) Link {
+    enum class Kind : int { embed, heads, attention, add, gated, logits };
     Kind kind;
     union {
+        EmbedLink embed;
         ProductLink product;
         AttentionLink attention;
     };
@@ -82,10 +92,12 @@ struct Link {
 // What a step is as a link; nothing where it has more than one row, another dtype than bf16 or f16,
 // rows that cannot be read 16 bytes at a time, more than a chain has room for, or a GPU that
 // cannot.
+std::optional<Link> link_of(const EmbedArgs& args, const CudaStream& stream);
 std::optional<Link> link_of(const QkvArgs& args, const CudaStream& stream);
 std::optional<Link> link_of(const AttnOutputArgs& args, const CudaStream& stream);
 std::optional<Link> link_of(const GateUpArgs& args, const CudaStream& stream);
 std::optional<Link> link_of(const DownArgs& args, const CudaStream& stream);
+std::optional<Link> link_of(const LogitsArgs& args, const CudaStream& stream);
 Result<std::optional<Link>> link_of(const AttentionArgs& args, CudaStream& stream);
 
 // Queues the link: now, or while a graph is recorded with those that follow.
@@ -110,16 +122,19 @@ class Chain {
 };
 
 constexpr int multiplying_warps = 8;  // more are slower: fewer registers each, and more to meet
-constexpr int copying_warps = 1;
+constexpr int copying_warps = 2;      // one copies, the other helps where the stages are many
 constexpr int attending_warps = 8;
-constexpr int stage_bytes = 17 * 1024;  // of the ring
-constexpr int stage_rows = 8;           // weight rows of a stage
-constexpr int most_sums = 2048;         // of a step's rows in a block, before they are put out
+constexpr int most_stage_bytes = 17 * 1024;  // of the ring
+constexpr int stage_rows = 8;                // weight rows of a stage
+constexpr int piece_columns = 1024;          // of them at most
+constexpr int most_rows = 128;               // of a block, that are summed before any is put out
 
-// What a link needs of a block's shared memory: room for its row, and stages of the ring; and how
-// many stages a block has beside a row.
-int row_bytes(const Link& link);
-int least_stages(const Link& link);
-int stages_beside(int row_bytes, const CudaStream& stream);
+// What links need of a block's shared memory: room for a row, and stages of the ring.
+struct Room {
+    int row_bytes = 0, stage_bytes = 0, least_stages = 0;
+    void add(const Link& link);
+    // How many stages a block has; 0 where they are too few.
+    int stages(const CudaStream& stream) const;
+};
 
 }  // namespace lockstep::fused

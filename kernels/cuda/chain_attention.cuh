@@ -18,7 +18,7 @@ __host__ __device__ constexpr int tile_pair_bytes() {
 }
 template <int Dim>
 __host__ __device__ constexpr int tiles_in_stage() {
-    return stage_bytes / tile_pair_bytes<Dim>();
+    return most_stage_bytes / tile_pair_bytes<Dim>();
 }
 
 // How the keys are dealt out: the same in every block. Each run of keys is one more to add up.
@@ -53,7 +53,7 @@ struct AttentionMemory {
           tiles(reinterpret_cast<int*>(totals + attending_warps * 16)),
           weights(reinterpret_cast<uint16_t*>(tiles + 16)) {}
 };
-static_assert(attending_warps * 32 + 16 + 16 * weight_pitch / 2 <= most_sums);
+constexpr int attention_floats = attending_warps * 32 + 16 + 16 * weight_pitch / 2;
 
 // Two neighbours of a head's sum, for whoever reads them next.
 template <class T>
@@ -67,14 +67,14 @@ __device__ void put_attention(const AttentionLink& a, uint32_t tag, int index, f
 // Adds up the runs of keys of the heads that are this block's to add up: from the last block on,
 // which has no keys of its own to begin with. A thread has two dimensions.
 template <class T, int Dim>
-__device__ void add_runs(const AttentionLink& a, const Deal& deal, uint32_t tag) {
-    const int heads = a.groups * a.ratio, d = static_cast<int>(threadIdx.x) * 2;
+__device__ void add_runs(const AttentionLink& a, const Deal& deal, const Turn& turn) {
+    const int heads = a.groups * a.ratio, d = turn.thread * 2;
     if (d >= Dim) return;
     for (int h = static_cast<int>(gridDim.x - 1 - blockIdx.x); h < heads; h += gridDim.x) {
         const auto* const first = a.partials + int64_t{h} * (Dim + 2);
         const int64_t run_words = int64_t{heads} * (Dim + 2);
         float most = -INFINITY, total = 0, low = 0, high = 0;
-        constexpr int at_once = 4;
+        constexpr int at_once = 8;
         for (int run = 0; run < deal.runs; run += at_once) {
             TwoWords words[2 * at_once];  // a run's end, and its pair of dimensions
             receive(
@@ -82,7 +82,7 @@ __device__ void add_runs(const AttentionLink& a, const Deal& deal, uint32_t tag)
                     return first + min(run + i / 2, deal.runs - 1) * run_words +
                            (i % 2 == 0 ? Dim : d);
                 },
-                tag, words);
+                turn.tag, words);
 #pragma unroll
             for (int i = 0; i < at_once; ++i) {
                 if (run + i >= deal.runs) break;
@@ -95,7 +95,7 @@ __device__ void add_runs(const AttentionLink& a, const Deal& deal, uint32_t tag)
                 most = higher;
             }
         }
-        put_attention<T>(a, tag, h * Dim + d, low / total, high / total);
+        put_attention<T>(a, turn.tag, h * Dim + d, __fdividef(low, total), __fdividef(high, total));
     }
 }
 
@@ -107,10 +107,10 @@ struct Received {
     static constexpr int half = Dim / 2, pieces = Dim / 16, newest = (Dim + 63) / 64;
 
     template <bool Newest>
-    __device__ static void queries(const AttentionLink& a, const Deal& deal, uint32_t tag,
+    __device__ static void queries(const AttentionLink& a, const Deal& deal, const Turn& turn,
                                    int upper, T* newest_k, T* newest_v,
                                    uint32_t (&q)[Dim / 16][4]) {
-        const int lane = threadIdx.x % 32, heads = a.groups * a.ratio;
+        const int lane = turn.thread % 32, heads = a.groups * a.ratio;
         const int h = min(lane / 4 + upper * 8, a.ratio - 1);
         const uint64_t* const head =
             a.x_exchange + (deal.group * a.ratio + h) * half + lane % 4 * 2;
@@ -123,7 +123,7 @@ struct Received {
                 const int of = heads + (at < half ? 0 : a.groups) + deal.group;
                 return a.x_exchange + of * half + at % half;
             },
-            tag - 1, words);
+            turn.tag - 1, words);
         const bool is_there = lane / 4 + upper * 8 < a.ratio;
 #pragma unroll
         for (int i = 0; i < pieces; ++i) {
@@ -151,7 +151,8 @@ struct Attending {
     static constexpr int tiles_of_dims = Dim / 8;
     static constexpr int own_dims = (tiles_of_dims + multiplying_warps - 1) / multiplying_warps;
 
-    uint32_t q[Dim / 16][4];
+    const int thread;
+    uint32_t q[Dim / 16][4] = {};
     float most[2] = {-INFINITY, -INFINITY};  // of heads lane / 4 and eight further on
     float total[2] = {0, 0};
     float sum[own_dims][4] = {};
@@ -159,8 +160,8 @@ struct Attending {
     // The scores of a warp's tile, times scale_log2; its highest ones are told.
     __device__ void score(const T* k, int first_key, int keys, float scale_log2, float* highest,
                           float (&scores)[2][4]) const {
-        const int lane = threadIdx.x % 32;
-        Running<T, Dim>::score(q, k, scores);
+        const int lane = thread % 32;
+        Running<T, Dim>::score(q, k, lane, scores);
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             float high = -INFINITY;
@@ -179,7 +180,7 @@ struct Attending {
 
     // The highest score of all `tiles` tiles of a round; what was found before shrinks by that.
     __device__ void raise(const float* highest, int tiles) {
-        const int lane = threadIdx.x % 32;
+        const int lane = thread % 32;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             float high = most[half];
@@ -200,7 +201,7 @@ struct Attending {
 
     // The weights of a warp's tile, into column `warp`, and their sums.
     __device__ void weigh(const float (&scores)[2][4], T* weights, float* totals) const {
-        const int lane = threadIdx.x % 32;
+        const int lane = thread % 32;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             const int h = lane / 4 + half * 8;
@@ -222,7 +223,7 @@ struct Attending {
     // Weights times values: this warp's dimensions of all tiles, two tiles at a time.
     __device__ void add_values(const T* weights, const float* totals, const unsigned char* ring,
                                const int* at, int tiles) {
-        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        const int lane = thread % 32, warp = thread / 32;
         const T* const left_row = weights + lane % 16 * weight_pitch + lane / 16 * 8;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
@@ -253,7 +254,7 @@ struct Attending {
     }
 
     __device__ void put(const AttentionLink& a, const Deal& deal, uint32_t tag) const {
-        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        const int lane = thread % 32, warp = thread / 32;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             const int h = lane / 4 + half * 8;
@@ -267,8 +268,8 @@ struct Attending {
                 if (dim >= Dim) break;
                 const float low = sum[d][half * 2], high = sum[d][half * 2 + 1];
                 if (deal.runs == 1) {
-                    put_attention<T>(a, tag, head * Dim + dim, low / total[half],
-                                     high / total[half]);
+                    put_attention<T>(a, tag, head * Dim + dim, __fdividef(low, total[half]),
+                                     __fdividef(high, total[half]));
                     continue;
                 }
                 send(own + dim, __float_as_uint(low), tag);
@@ -282,25 +283,30 @@ struct Attending {
     }
 };
 
-// Rows from before this token are asked for while their turn has not come, and the stages handed
-// over as they are.
+// Rows from before this token are asked for while their turn has not come.
 template <class T, int Dim>
-__device__ void stream_attention(const AttentionLink& a, int position, Copier& copier) {
+__device__ void ask_for_keys(const AttentionLink& a, int position) {
     const int lane = threadIdx.x % 32;
     const Deal deal(a, position + 1);
     const int end = min(deal.end_tile * key_tile, position);
     const T* const k = static_cast<const T*>(a.k) + deal.group * a.k_head_stride;
     const T* const v = static_cast<const T*>(a.v) + deal.group * a.v_head_stride;
-    for (int key = deal.first_tile * key_tile + copier.warp * 32 + lane; key < end;
-         key += copying_warps * 32) {
+    for (int key = deal.first_tile * key_tile + lane; key < end; key += 32) {
 #pragma unroll
         for (int d = 0; d < Dim; d += 64) {
             ask_ahead(k + int64_t{key} * a.k_stride + d);
             ask_ahead(v + int64_t{key} * a.v_stride + d);
         }
     }
+}
+
+// The stages are handed over as they are, in a block that has keys.
+template <class T, int Dim>
+__device__ void stream_attention(const AttentionLink& a, int position, Copier& copier) {
+    const int lane = threadIdx.x % 32;
+    if (!Deal(a, position + 1).works()) return;
     for (int i = 0; i < a.stages; ++i, copier.next()) {
-        if (copier.begin() && lane == 0) copier.ring.hand_over(copier.place);
+        if (copier.begin(false) && lane == 0) copier.ring.hand_over(copier.place);
     }
 }
 
@@ -308,7 +314,8 @@ __device__ void stream_attention(const AttentionLink& a, int position, Copier& c
 template <class T, int Dim>
 __device__ void attend(const AttentionLink& a, const Deal& deal, const Turn& turn, const Ring& ring,
                        const Place& place, const AttentionMemory& memory) {
-    const int warp = threadIdx.x / 32, position = turn.position, keys = position + 1;
+    const int lane = turn.thread % 32, warp = turn.thread / 32, position = turn.position,
+              keys = position + 1;
     const CacheRows<T> k_head{static_cast<const T*>(a.k) + deal.group * a.k_head_stride,
                               a.k_stride};
     const CacheRows<T> v_head{static_cast<const T*>(a.v) + deal.group * a.v_head_stride,
@@ -324,21 +331,21 @@ __device__ void attend(const AttentionLink& a, const Deal& deal, const Turn& tur
     const auto copy = [&](int tile) {
         const int to = (tile + 1) * key_tile;
         const int end = a.x_exchange ? position : keys;  // the newest one comes otherwise
-        copy_keys<T, Dim>(k_head, v_head, tile, 0, min(end, to), keys, k, v);
-        if (has_newest(tile)) copy_keys<T, Dim>(k_head, v_head, tile, keys, to, keys, k, v);
+        copy_keys<T, Dim>(k_head, v_head, tile, 0, min(end, to), keys, lane, k, v);
+        if (has_newest(tile)) copy_keys<T, Dim>(k_head, v_head, tile, keys, to, keys, lane, k, v);
         device::commit_copies();
     };
     const bool attends = warp < attending_warps && deal.first_tile + warp < deal.end_tile;
     if (attends) {
         ring.wait_full(there);
-        if (threadIdx.x % 32 == 0) memory.tiles[warp] = static_cast<int>(own - ring.memory);
+        if (lane == 0) memory.tiles[warp] = static_cast<int>(own - ring.memory);
         copy(deal.first_tile + warp);
     }
-    Attending<T, Dim> attending;
+    Attending<T, Dim> attending{turn.thread};
     if (attends && !a.x_exchange) {
         load_queries<T, Dim>(
             static_cast<const T*>(a.q) + int64_t{deal.group} * a.ratio * a.q_stride, a.q_stride,
-            a.ratio, attending.q);
+            a.ratio, lane, attending.q);
     }
 #pragma unroll 1
     for (int first = deal.first_tile; first < deal.end_tile; first += attending_warps) {
@@ -353,15 +360,13 @@ __device__ void attend(const AttentionLink& a, const Deal& deal, const Turn& tur
             if (a.x_exchange && (first == deal.first_tile || has_newest(tile))) {
                 const int row = (position - tile * key_tile) * pitch<Dim>();
                 if (has_newest(tile)) {
-                    Received<T, Dim>::template queries<true>(a, deal, turn.tag, 0, k + row, v + row,
+                    Received<T, Dim>::template queries<true>(a, deal, turn, 0, k + row, v + row,
                                                              attending.q);
                 } else {
-                    Received<T, Dim>::template queries<false>(a, deal, turn.tag, 0, k, v,
-                                                              attending.q);
+                    Received<T, Dim>::template queries<false>(a, deal, turn, 0, k, v, attending.q);
                 }
                 if (a.ratio > 8) {
-                    Received<T, Dim>::template queries<false>(a, deal, turn.tag, 1, k, v,
-                                                              attending.q);
+                    Received<T, Dim>::template queries<false>(a, deal, turn, 1, k, v, attending.q);
                 } else {
 #pragma unroll
                     for (int d = 0; d < Dim / 16; ++d) attending.q[d][1] = attending.q[d][3] = 0;
@@ -396,15 +401,17 @@ __device__ __forceinline__ void do_attention(const AttentionLink& a, const Turn&
 #endif
     }
     meet();
-    const int lane = threadIdx.x % 32;
-    if (threadIdx.x / 32 == multiplying_warps - 1 && lane < a.stages) {
-        Place own = place;
-        own.advance(lane, ring.stages);
-        ring.wait_full(own);
-        ring.leave(own, multiplying_warps);
+    const int lane = turn.thread % 32;
+    if (deal.works()) {
+        if (turn.thread / 32 == multiplying_warps - 1 && lane < a.stages) {
+            Place own = place;
+            own.advance(lane, ring.stages);
+            ring.wait_full(own);
+            ring.leave(own, multiplying_warps);
+        }
+        place.advance(a.stages, ring.stages);
     }
-    if (deal.runs > 1) add_runs<T, Dim>(a, deal, turn.tag);
-    place.advance(a.stages, ring.stages);
+    if (deal.runs > 1) add_runs<T, Dim>(a, deal, turn);
 }
 
 }  // namespace lockstep::fused

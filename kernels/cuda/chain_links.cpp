@@ -19,41 +19,23 @@ bool fits_int(int64_t value) {
     return value >= 0 && value <= INT_MAX;
 }
 
-// Warps that share a stage, as a power of two: so many that the busiest warp is done first. It
-// takes four steps of 32 columns at a time; a stage costs it as much again beside.
-int shared_by_log2(int items, int steps) {
-    int best = 0, least = INT_MAX;
-    for (int log2 = 0; (1 << log2) <= multiplying_warps; ++log2) {
-        const int slots = multiplying_warps >> log2, own_steps = ((steps - 1) >> log2) + 1;
-        const int cost = (items + slots - 1) / slots * ((own_steps + 3) / 4 + 1);
-        if (cost < least) {
-            least = cost;
-            best = log2;
-        }
-    }
-    return best;
-}
-
-// Long rows are cut into equal pieces; a row's pitch is an odd number of 16 bytes, so that eight
-// rows are read from different banks. Warps share a stage where there are more of them.
-bool plan(ProductLink& p, const CudaStream& stream) {
-    constexpr int most_columns = 1024, step = 32, element = 2;
+// Long rows are cut into pieces; a row's pitch is an odd number of 16 bytes, so that eight rows are
+// read from different banks.
+bool plan(ProductLink& p, Link::Kind kind, const CudaStream& stream) {
+    constexpr int element = 2;
     const int blocks = stream.multiprocessors();
     const int words = p.units / p.word_units;
     p.words_each = words / blocks;
     p.more_words = words % blocks;
-    p.pieces = (p.depth + most_columns - 1) / most_columns;
-    p.piece =
-        p.pieces == 1 ? p.depth : ((p.depth + p.pieces - 1) / p.pieces + step - 1) / step * step;
-    p.pitch = p.piece * element + (p.piece / 8 % 2 == 0 ? 16 : 0);
+    p.pieces = (p.depth + piece_columns - 1) / piece_columns;
+    const int widest = std::min(p.depth, piece_columns);
+    p.pitch = widest * element + (widest / 8 % 2 == 0 ? 16 : 0);
+    p.inverse_depth = 1 / static_cast<float>(p.depth);
+    if (kind == Link::Kind::logits) return p.pieces == 1;
     const int units = (p.words_each + (p.more_words > 0 ? 1 : 0)) * p.word_units;
     const int groups = (units * p.parts + stage_rows - 1) / stage_rows;
-    p.pieces_inverse = p.pieces == 1 ? 0 : 0xffffffffU / static_cast<unsigned>(p.pieces) + 1;
-    p.split_log2 = shared_by_log2(groups * p.pieces, (p.piece + step - 1) / step);
-    p.sums_pitch = ((p.pieces << p.split_log2) + 3) / 4 * 4;
-    p.inverse_depth = 1 / static_cast<float>(p.depth);
     return p.units % p.word_units == 0 && units <= multiplying_warps * 32 &&
-           groups * stage_rows * p.sums_pitch <= most_sums;
+           groups * stage_rows <= most_rows;
 }
 
 // Models up to this hidden_size gain: most of a layer's weights find room in the rings. In larger
@@ -63,9 +45,10 @@ constexpr int64_t most_hidden_size = 1024;
 constexpr int64_t most_depth = 8 * most_hidden_size;  // of attn_output's and down's rows
 
 // Each attending warp has a tile of keys and one of values, with fused_attention.cuh's pitch.
-int attention_stages(int dim) {
-    const int tiles = stage_bytes / (2 * 16 * (dim + 8) * 2);
-    return (attending_warps + tiles - 1) / tiles;
+void plan_stages(AttentionLink& a) {
+    const int pair_bytes = 2 * 16 * (a.dim + 8) * 2, pairs = most_stage_bytes / pair_bytes;
+    a.stage_bytes = pairs * pair_bytes;
+    a.stages = (attending_warps + pairs - 1) / pairs;
 }
 
 // word_units: a rotated pair fills a word, two neighbours do.
@@ -79,13 +62,18 @@ ProductLink product(const Tensor& x, int64_t units, int parts, int word_units) {
     return p;
 }
 
+bool has_room(const Link& link, const CudaStream& stream) {
+    Room room;
+    room.add(link);
+    return room.stages(stream) > 0;
+}
+
 std::optional<Link> finished(Link::Kind kind, ProductLink p, const CudaStream& stream) {
-    if (!plan(p, stream)) return std::nullopt;
+    if (!plan(p, kind, stream)) return std::nullopt;
     Link link{};
     link.kind = kind;
     link.product = p;
-    if (least_stages(link) > stages_beside(row_bytes(link), stream)) return std::nullopt;
-    return link;
+    return has_room(link, stream) ? std::optional<Link>(link) : std::nullopt;
 }
 
 std::optional<Link> add_link_of(const Tensor& x, const Tensor& weight, const Tensor& residual,
@@ -108,6 +96,42 @@ bool normed_rows(const Tensor& x, const Tensor& norm, const CudaStream& stream) 
 }
 
 }  // namespace
+
+std::optional<Link> link_of(const EmbedArgs& args, const CudaStream& stream) {
+    const Tensor &table = args.embed_tokens, &hidden = args.hidden;
+    if (!chains(stream, hidden.shape[0], hidden.dtype) || !rows_aligned(table) ||
+        !rows_aligned(hidden) || hidden.shape[1] > most_hidden_size || !fits_int(table.shape[0]))
+        return std::nullopt;
+    Link link{};
+    link.kind = Link::Kind::embed;
+    EmbedLink& e = link.embed;
+    e.table = table.data;
+    e.id = args.ids.as<const int32_t>();
+    e.hidden = hidden.data;
+    e.stride = table.stride[0];
+    e.vocab_size = static_cast<int>(table.shape[0]);
+    e.depth = static_cast<int>(hidden.shape[1]);
+    const int words = e.depth / 2, blocks = stream.multiprocessors();
+    e.words_each = words / blocks;
+    e.more_words = words % blocks;
+    if ((e.words_each + 1) * 2 > multiplying_warps * 32) return std::nullopt;
+    return link;
+}
+
+std::optional<Link> link_of(const LogitsArgs& args, const CudaStream& stream) {
+    const Tensor& head = args.lm_head;
+    if (!normed_rows(args.hidden, args.norm, stream) || !rows_aligned(head) ||
+        !fits_int(head.shape[0]) || !fits_int(head.stride[0]))
+        return std::nullopt;
+    ProductLink p = product(args.hidden, head.shape[0], 1, 1);
+    while (p.word_units < stage_rows && p.units % (2 * p.word_units) == 0) p.word_units *= 2;
+    p.norm = args.norm.data;
+    p.eps = args.rms_norm_eps;
+    p.weight[0] = head.data;
+    p.weight_stride[0] = static_cast<int>(head.stride[0]);
+    p.out[0] = args.logits.data;
+    return finished(Link::Kind::logits, p, stream);
+}
 
 std::optional<Link> link_of(const AttnOutputArgs& args, const CudaStream& stream) {
     return add_link_of(args.attn, args.o_proj, args.hidden, args.hidden_attn, stream);
@@ -157,6 +181,7 @@ std::optional<Link> link_of(const QkvArgs& args, const CudaStream& stream) {
     p.first_k = static_cast<int>(queries);
     p.first_v = static_cast<int>(queries + groups);
     p.dim = static_cast<int>(dim);
+    p.half_inverse = 0xffffffffU / static_cast<unsigned>(dim / 2) + 1;
     p.cosine = args.rope_cos.as<const float>();
     p.sine = args.rope_sin.as<const float>();
     p.cosine_stride = static_cast<int>(args.rope_cos.stride[0]);
@@ -165,20 +190,23 @@ std::optional<Link> link_of(const QkvArgs& args, const CudaStream& stream) {
     return finished(Link::Kind::heads, p, stream);
 }
 
+// Heads as wide as the hidden size are: where the steps around it are no links, alone it is slower
+// than fused_attention_decode.cu.
 Result<std::optional<Link>> link_of(const AttentionArgs& args, CudaStream& stream) {
     const int64_t groups = args.k_cache.shape[1], dim = args.q.shape[2];
     const int64_t ratio = args.q.shape[1] / groups;
     const bool built = dim == 32 || dim == 64 || dim == 80 || dim == 96 || dim == 128;
     if (!chains(stream, args.q.shape[0], args.q.dtype) || !built || ratio > 16 ||
-        args.q.shape[1] * dim > 2 * most_hidden_size || groups > stream.multiprocessors() ||
+        args.q.shape[1] * dim > most_hidden_size || groups > stream.multiprocessors() ||
         !heads_aligned(args.q) || !heads_aligned(args.k_cache) || !heads_aligned(args.v_cache) ||
         !fits_int(args.k_cache.stride[0]) || !fits_int(args.v_cache.stride[0]))
         return std::optional<Link>();
     Link link{};
     link.kind = Link::Kind::attention;
     AttentionLink& a = link.attention;
-    a.stages = attention_stages(static_cast<int>(dim));
-    if (a.stages > stages_beside(0, stream)) return std::optional<Link>();
+    a.dim = static_cast<int>(dim);
+    plan_stages(a);
+    if (!has_room(link, stream)) return std::optional<Link>();
     const auto words = static_cast<size_t>(stream.multiprocessors() / groups * groups * ratio) *
                        static_cast<size_t>(dim + 2);
     LOCKSTEP_ASSIGN(void* const partials,
@@ -192,7 +220,6 @@ Result<std::optional<Link>> link_of(const AttentionArgs& args, CudaStream& strea
     a.scale_log2 = args.scale * static_cast<float>(M_LOG2E);
     a.groups = static_cast<int>(groups);
     a.ratio = static_cast<int>(ratio);
-    a.dim = static_cast<int>(dim);
     a.q_stride = static_cast<int>(args.q.stride[1]);
     a.k_stride = static_cast<int>(args.k_cache.stride[0]);
     a.v_stride = static_cast<int>(args.v_cache.stride[0]);

@@ -13,24 +13,29 @@ namespace lockstep::fused {
 
 constexpr int normed_parts = 3;
 
+// Of a link. sums and squares are others than those of the link before, which are still being read
+// while what comes next is multiplied.
 struct ChainMemory {
     unsigned char* x;  // zero_bytes of zeros; the row's parts, part_bytes() each
-    float* sums;       // [rows, sums_pitch]
-    float* squares;    // [2, multiplying_threads]: a link's, while the one before is being put out
+    float* sums;       // [rows, sums_pitch]: a row's, of each warp's columns
+    float* squares;    // [multiplying_warps]
 };
 constexpr int zero_bytes = 64;
+constexpr int sums_pitch = multiplying_warps + 4;  // eight rows are in different banks
 
 // What every link of a launch knows.
 struct Turn {
-    int index;
     uint32_t tag;  // of what this link puts out; the one before has one less
     int position;
+    int thread;  // threadIdx.x, which the compiler shall not know: what follows from it would be
+                 // kept in registers through all links
 };
 
 // Elements lie in 32s, in the order in which the four lanes of an operand's row want their pairs:
-// lane, then eight. A part's place is an odd multiple of 64 bytes: two parts meet no bank twice.
+// lane, then eight; zeros up to a whole piece. A part's place is an odd multiple of 64 bytes: two
+// parts meet no bank twice.
 __host__ __device__ constexpr int part_bytes(int depth) {
-    return ((depth + 31) / 32 * 64) | 64;
+    return ((depth + piece_columns - 1) / piece_columns * piece_columns * 2) | 64;
 }
 
 // Four elements of the row, two in a word: where it lies, or from the exchange.
@@ -72,73 +77,86 @@ __device__ __forceinline__ void put_parts(unsigned char* x, int bytes, int four,
     }
 }
 
-// 1 / sqrt(mean(x^2) + eps), by whole warps, from what every thread has found of the squares.
-__device__ __forceinline__ float norm_scale(const float* squares, float inverse_depth, float eps) {
-    const int lane = threadIdx.x % 32;
+__device__ __forceinline__ void tell_squares(float squares, int thread, float* squares_of_warps) {
+    squares = device::warp_sum(squares);
+    if (thread % 32 == 0) squares_of_warps[thread / 32] = squares;
+}
+// 1 / sqrt(mean(x^2) + eps)
+__device__ __forceinline__ float norm_scale(const float* squares_of_warps, float inverse_depth,
+                                            float eps) {
     float sum = 0;
 #pragma unroll
-    for (int i = 0; i < multiplying_threads; i += 128) {
-        const float4 four = *reinterpret_cast<const float4*>(squares + i + lane * 4);
+    for (int i = 0; i < multiplying_warps; i += 4) {
+        const float4 four = *reinterpret_cast<const float4*>(squares_of_warps + i);
         sum += (four.x + four.y) + (four.z + four.w);
     }
-    return rsqrtf(device::warp_sum(sum) * inverse_depth + eps);
+    return rsqrtf(sum * inverse_depth + eps);
 }
 
-// The norm's weights of a thread's first four elements.
-template <class T>
-__device__ __forceinline__ uint2 first_weights(const ProductLink& p) {
-    const int four = static_cast<int>(threadIdx.x);
-    return p.norm && four < p.depth / 4 ? static_cast<const uint2*>(p.norm)[four] : uint2{};
+// A warp has every eighth step of 32 columns: it stages what it multiplies itself, and waits for no
+// other warp before it begins. Of a piece that is four.
+constexpr int own_steps = piece_columns / 32 / multiplying_warps;
+constexpr int fours_in_step = 8;
+
+// The place, among the fours of a piece, of the one that a lane stages.
+__device__ __forceinline__ int own_four(int thread) {
+    const int lane = thread % 32, warp = thread / 32;
+    return (warp + lane / fours_in_step * multiplying_warps) * fours_in_step + lane % fours_in_step;
 }
 
-// The row times the norm's weights. bf16 has f32's range: there the norm's factor is applied to the
-// sums, and nobody waits for it before multiplying.
+// The norm's weights of a lane's four.
 template <class T>
-__device__ void stage_normed(const ProductLink& p, uint32_t tag, const uint2& first_weights,
-                             unsigned char* x, float* squares_of_threads) {
-    constexpr bool scaled = std::is_same_v<T, device::f16>;
-    const int fours = p.depth / 4, padded = (p.depth + 31) / 32 * 8, bytes = part_bytes(p.depth);
-    const auto* const norm = static_cast<const uint2*>(p.norm);
-    float squares = 0;
-    const auto stage = [&](float scale, auto first_pass, auto last_pass) {
-#pragma unroll 1
-        for (int i = threadIdx.x; i < padded; i += multiplying_threads) {
-            float value[4] = {};
-            if (i < fours) {
-                uint32_t word[2];
-                load_row<T>(p, tag, i, word);
-                const uint2 weights = i < multiplying_threads ? first_weights : norm[i];
-                const float2 low = device::unpack<T>(word[0]), high = device::unpack<T>(word[1]);
-                if constexpr (first_pass.value)
-                    squares += low.x * low.x + low.y * low.y + high.x * high.x + high.y * high.y;
-                const float2 w0 = device::unpack<T>(weights.x), w1 = device::unpack<T>(weights.y);
-                value[0] = low.x * scale * w0.x;
-                value[1] = low.y * scale * w0.y;
-                value[2] = high.x * scale * w1.x;
-                value[3] = high.y * scale * w1.y;
-            }
-            if constexpr (last_pass.value) put_parts<T>(x, bytes, i, value);
-        }
-    };
-    stage(1, std::true_type(), std::bool_constant<!scaled>());
-    squares_of_threads[threadIdx.x] = squares;
-    if constexpr (scaled) {
-        meet();
-        stage(norm_scale(squares_of_threads, p.inverse_depth, p.eps), std::false_type(),
-              std::true_type());
+__device__ __forceinline__ uint2 norm_weights(const ProductLink& p, int thread) {
+    const int four = own_four(thread);
+    return four < p.depth / 4 ? static_cast<const uint2*>(p.norm)[four] : uint2{};
+}
+
+// The row times the norm's weights; returns this lane's squares. bf16 has f32's range: there the
+// norm's factor is applied to the sums, and nobody waits for it before multiplying.
+template <class T>
+__device__ __forceinline__ float stage_normed(const ProductLink& p, const Turn& turn,
+                                              const uint2& weights, unsigned char* x,
+                                              float* squares_of_warps) {
+    const int four = own_four(turn.thread);
+    float value[4] = {}, squares = 0;
+    if (four < p.depth / 4) {
+        uint32_t word[2];
+        load_row<T>(p, turn.tag, four, word);
+        const float2 low = device::unpack<T>(word[0]), high = device::unpack<T>(word[1]);
+        squares = low.x * low.x + low.y * low.y + high.x * high.x + high.y * high.y;
+        const float2 w0 = device::unpack<T>(weights.x), w1 = device::unpack<T>(weights.y);
+        value[0] = low.x * w0.x;
+        value[1] = low.y * w0.y;
+        value[2] = high.x * w1.x;
+        value[3] = high.y * w1.y;
     }
+    if constexpr (std::is_same_v<T, device::f16>) {
+        tell_squares(squares, turn.thread, squares_of_warps);
+        meet();
+        const float scale = norm_scale(squares_of_warps, p.inverse_depth, p.eps);
+#pragma unroll
+        for (float& one : value) one *= scale;
+    }
+    put_parts<T>(x, part_bytes(p.depth), four, value);
+    __syncwarp();
+    return squares;
 }
-// A thread's fours are asked for together: one after the other each would take the whole way.
+
+// A lane's fours of all pieces are asked for together: one after the other each would take the
+// whole way.
 template <class T, int AtOnce>
-__device__ void stage_plain(const ProductLink& p, uint32_t tag, unsigned char* x) {
-    const int fours = p.depth / 4, padded = (p.depth + 31) / 32 * 8;
+__device__ __forceinline__ void stage_plain(const ProductLink& p, const Turn& turn,
+                                            unsigned char* x) {
+    const int fours = p.depth / 4, own = own_four(turn.thread);
 #pragma unroll 1
-    for (int first = threadIdx.x; first < padded; first += AtOnce * multiplying_threads) {
-        const auto place = [&](int i) { return min(first + i * multiplying_threads, fours - 1); };
+    for (int first = 0; first < p.pieces; first += AtOnce) {
+        const auto place = [&](int i) {
+            return min((first + i) * (piece_columns / 4) + own, fours - 1);
+        };
         uint2 word[AtOnce];
         if (p.x_exchange) {
             TwoWords words[AtOnce];
-            receive([&](int i) { return p.x_exchange + place(i) * 2; }, tag - 1, words);
+            receive([&](int i) { return p.x_exchange + place(i) * 2; }, turn.tag - 1, words);
 #pragma unroll
             for (int i = 0; i < AtOnce; ++i) word[i] = {words[i].low(), words[i].high()};
         } else {
@@ -148,142 +166,162 @@ __device__ void stage_plain(const ProductLink& p, uint32_t tag, unsigned char* x
         }
 #pragma unroll
         for (int i = 0; i < AtOnce; ++i) {
-            const int four = first + i * multiplying_threads;
-            if (four < fours) {
-                put_four(x, four, word[i].x, word[i].y);
-            } else if (four < padded) {
-                put_four(x, four, 0, 0);
+            if (first + i >= p.pieces) break;
+            const int four = (first + i) * (piece_columns / 4) + own;
+            const bool is_there = four < fours;
+            put_four(x, four, is_there ? word[i].x : 0, is_there ? word[i].y : 0);
+        }
+    }
+    __syncwarp();
+}
+
+// What a lane reads, and how a warp multiplies it: of eight weight rows in a stage, and of the row,
+// steps `step`, step + Stride and so on, four of them. Behind a row's end the last step is read
+// again, and multiplied with zeros.
+template <class T, int Parts, int Stride>
+class Multiplier {
+  public:
+    using Left = uint32_t[own_steps][4];
+    using Right = uint2[own_steps];
+
+    __device__ Multiplier(const ProductLink& p, int thread, const unsigned char* x)
+        : last_((p.depth + 31) / 32 - 1), tail_(p.depth % 32) {
+        // Column n of the right operand: part n / 2, for above or for below.
+        const int lane = thread % 32, n = lane / 4;
+        const bool has_x = n < 2 * Parts;
+        x_ = x + (has_x ? zero_bytes + n / 2 * part_bytes(p.depth) + n % 2 * 8 + lane % 4 * 16 : 0);
+        x_step_ = has_x ? 64 : 0;
+        // ldmatrix's four: columns 0 to 7 and 16 to 23 of the 32, then 8 to 15 and 24 to 31.
+        rows_ = lane % 8 * p.pitch + (lane / 8 % 2 * 2 + lane / 16) * 16;
+    }
+    __device__ __forceinline__ void load(const unsigned char* stage, int piece, int step,
+                                         Left& left) const {
+        const int last = last_ - piece * piece_steps;
+        stage += rows_;
+#pragma unroll
+        for (int i = 0; i < own_steps; ++i)
+            device::load_matrices(left[i], stage + min(step + i * Stride, last) * 64);
+        if (tail_ != 0) {
+#pragma unroll
+            for (int i = 0; i < own_steps; ++i) {
+                if (step + i * Stride >= last) drop_tail(left[i]);
             }
         }
     }
-}
-
-// A warp's part of a product: its place among the warps, and the stages that are its own. Warps
-// that share stages, a slot, have every so-manieth stage of the ring: whoever waits for a stage to
-// be full has itself read what was in it before, as the barriers' phases want it. All that does not
-// need the row is done while it is waited for.
-template <class T, int Parts>
-class Multiplier {
-  public:
-    __device__ Multiplier(const ProductLink& p, const Share& share, const Ring& ring,
-                          const Place& place, const ChainMemory& memory)
-        : ring_(ring),
-          split_(1 << p.split_log2),
-          slots_(multiplying_warps >> p.split_log2),
-          part_(static_cast<int>(threadIdx.x) / 32 & (split_ - 1)),
-          depth_(p.depth),
-          piece_columns_(p.piece),
-          pieces_inverse_(p.pieces_inverse),
-          pieces_(p.pieces),
-          pitch_(p.sums_pitch),
-          slot_(static_cast<int>(threadIdx.x) / 32 >> p.split_log2),
-          items_(slot_ < ring.stages ? share.groups * p.pieces : 0),
-          first_(-place.stage),
-          there_{slot_, place.phase} {
-        // Column n of the right operand: part n / 2, for above or for below.
-        const int lane = threadIdx.x % 32, n = lane / 4;
-        const bool has_x = n < 2 * Parts;
-        own_x_ = memory.x +
-                 (has_x ? zero_bytes + n / 2 * part_bytes(depth_) + n % 2 * 8 + lane % 4 * 16 : 0);
-        own_step_ = has_x ? 64 : 0;
-        // ldmatrix's four: columns 0 to 7 and 16 to 23 of the 32, then 8 to 15 and 24 to 31.
-        rows_ = lane % 8 * p.pitch + (lane / 8 % 2 * 2 + lane / 16) * 16;
-        own_sums_ = memory.sums + lane / 4 * pitch_ + part_;
-        while (first_ + there_.stage < 0) next();  // slots from ring.stages on have no such stage
-        wait();
+    __device__ __forceinline__ void load(int piece, int step, Right& right) const {
+        const unsigned char* const x = x_ + (piece * piece_steps + step) * x_step_;
+#pragma unroll
+        for (int i = 0; i < own_steps; ++i)
+            right[i] = *reinterpret_cast<const uint2*>(x + i * Stride * x_step_);
     }
-    __device__ void run() {
-#pragma unroll 1
-        while (has_item()) {
-            const int item = first_ + there_.stage;
-            const int group =
-                pieces_inverse_ == 0 ? item : static_cast<int>(__umulhi(item, pieces_inverse_));
-            const int piece = item - group * pieces_, column = piece * piece_columns_;
-            const float sum =
-                multiply_stage(ring_.at(there_.stage) + rows_, own_x_ + column / 32 * own_step_,
-                               min(piece_columns_, depth_ - column));
-            __syncwarp();
-            if (threadIdx.x % 32 == 0) ring_.leave(there_, slots_);
-            if (threadIdx.x % 4 == 0) own_sums_[group * stage_rows * pitch_ + piece * split_] = sum;
-            next();
-            wait();
-        }
+    __device__ __forceinline__ static void add(const Left& left, const Right& right,
+                                               float (&sum)[2][4]) {
+#pragma unroll
+        for (int i = 0; i < own_steps; ++i)
+            device::mma<T>(sum[i % 2], left[i], right[i].x, right[i].y);
+    }
+    // Of one part. Lanes 4 r to 4 r + 3 have the parts of row r.
+    __device__ __forceinline__ static float part_of(const float (&sum)[2][4]) {
+        return (sum[0][0] + sum[0][3]) + (sum[1][0] + sum[1][3]);
     }
 
   private:
-    __device__ bool has_item() const {
-        return first_ + there_.stage < items_;
-    }
-    __device__ void next() {
-        there_.stage += slots_;
-        if (there_.stage < ring_.stages) return;
-        there_.stage = slot_;
-        there_.phase ^= 1;
-        first_ += ring_.stages;
-    }
-    __device__ void wait() const {
-        if (has_item()) ring_.wait_full(there_);
-    }
+    static constexpr int piece_steps = piece_columns / 32;
 
-    // Eight weight rows times the row, 32 columns a step, every split_th step, up to four steps at
-    // once. Lanes 4 r to 4 r + 3 get the sum of row r.
-    __device__ float multiply_stage(const unsigned char* weights, const unsigned char* x,
-                                    int columns) const {
-        constexpr int at_once = 4;
-        const int steps = (columns + 31) / 32;
-        float sum[2][4] = {};
-        uint32_t left[at_once][4];
-        uint2 right[at_once];
-        const auto load = [&](int i, int step) {
-            device::load_matrices(left[i], weights + step * 64);
-            right[i] = *reinterpret_cast<const uint2*>(x + step * own_step_);
-        };
-        const auto add = [&](int i) {
-            device::mma<T>(sum[i % 2], left[i], right[i].x, right[i].y);
-        };
-        int step = part_;
-#pragma unroll 1
-        for (; step + (at_once - 1) * split_ < columns / 32; step += at_once * split_) {
-#pragma unroll
-            for (int i = 0; i < at_once; ++i) load(i, step + i * split_);
-#pragma unroll
-            for (int i = 0; i < at_once; ++i) add(i);
-        }
-#pragma unroll
-        for (int i = 0; i < at_once; ++i) {
-            if (step + i * split_ >= steps) break;
-            load(i, step + i * split_);
-            drop_tail(columns - (step + i * split_) * 32, left[i]);
-        }
-#pragma unroll
-        for (int i = 0; i < at_once; ++i) {
-            if (step + i * split_ < steps) add(i);
-        }
-        float own = (sum[0][0] + sum[0][3]) + (sum[1][0] + sum[1][3]);
-        if constexpr (Parts > 1) {
-            own += __shfl_xor_sync(0xffffffffU, own, 1);
-            own += __shfl_xor_sync(0xffffffffU, own, 2);
-        }
-        return own;
-    }
     // What lies behind a row's end is not multiplied.
-    __device__ static void drop_tail(int columns, uint32_t (&left)[4]) {
-        if (columns >= 32) return;
-        if (columns <= 8) left[2] = 0;
-        if (columns <= 16) left[1] = 0;
-        if (columns <= 24) left[3] = 0;
+    __device__ __forceinline__ void drop_tail(uint32_t (&left)[4]) const {
+        if (tail_ <= 8) left[2] = 0;
+        if (tail_ <= 16) left[1] = 0;
+        left[3] = 0;
     }
 
-    const Ring& ring_;
-    const int split_, slots_, part_, depth_, piece_columns_;
-    const unsigned pieces_inverse_;
-    const int pieces_, pitch_, slot_, items_;  // no items where there are more slots than stages
-    int first_;                                // item of the ring's first stage
-    Place there_;
-    int rows_, own_step_;
-    const unsigned char* own_x_;
-    float* own_sums_;
+    int last_, tail_, rows_, x_step_;
+    const unsigned char* x_;
 };
+
+// The sums of a block's rows over this warp's columns: a row's eight sums lie side by side.
+// Of a normed row, whose stages are whole rows, two stages at a time;
+template <class T>
+__device__ __forceinline__ void multiply_normed(const ProductLink& p, const Turn& turn,
+                                                const Share& share, const Ring& ring, Place place,
+                                                float squares, const ChainMemory& memory) {
+    using Own = Multiplier<T, normed_parts, multiplying_warps>;
+    const Own multiplier(p, turn.thread, memory.x);
+    const int lane = turn.thread % 32, warp = turn.thread / 32;
+    float* sums = memory.sums + (lane % 2 * stage_rows + lane / 4) * sums_pitch + warp;
+    typename Own::Right right;
+    multiplier.load(0, warp, right);
+    bool has_told = std::is_same_v<T, device::f16>;
+    for (int left_over = share.groups; left_over > 0; left_over -= 2) {
+        const bool both = left_over > 1;
+        const Place first = place;
+        typename Own::Left left[2] = {};
+        ring.wait_full(place);
+        multiplier.load(ring.at(place.stage), 0, warp, left[0]);
+        place.next(ring.stages);
+        if (both) {
+            ring.wait_full(place);
+            multiplier.load(ring.at(place.stage), 0, warp, left[1]);
+        }
+        float sum[2][2][4] = {};
+        Own::add(left[0], right, sum[0]);
+        if (both) Own::add(left[1], right, sum[1]);
+        if (!has_told) tell_squares(squares, turn.thread, memory.squares);
+        has_told = true;
+        __syncwarp();
+        if (lane == 0) {
+            ring.leave(first, 1);
+            if (both) ring.leave(place, 1);
+        }
+        if (both) place.next(ring.stages);
+        // Even lanes go on with the first stage, odd ones with the second.
+        const float one = Own::part_of(sum[0]), other = Own::part_of(sum[1]);
+        float own = lane % 2 == 0 ? one : other;
+        own += __shfl_xor_sync(0xffffffffU, lane % 2 == 0 ? other : one, 1);
+        own += __shfl_xor_sync(0xffffffffU, own, 2);
+        if (lane % 4 < 1 + both) *sums = own;
+        sums += 2 * stage_rows * sums_pitch;
+    }
+}
+
+// and of one that is as it is, whose stages are pieces of rows.
+template <class T>
+__device__ __forceinline__ void multiply_plain(const ProductLink& p, const Turn& turn,
+                                               const Share& share, const Ring& ring, Place place,
+                                               const ChainMemory& memory) {
+    using Own = Multiplier<T, 1, multiplying_warps>;
+    const Own multiplier(p, turn.thread, memory.x);
+    const int lane = turn.thread % 32, warp = turn.thread / 32;
+    float* sums = memory.sums + lane / 4 * sums_pitch + warp;
+    for (int group = 0; group < share.groups; ++group) {
+        float sum[2][4] = {};
+        for (int piece = 0; piece < p.pieces; piece += 2) {
+            const bool both = piece + 1 < p.pieces;
+            const Place first = place;
+            typename Own::Left left[2] = {};
+            typename Own::Right right[2] = {};
+            multiplier.load(piece, warp, right[0]);
+            if (both) multiplier.load(piece + 1, warp, right[1]);
+            ring.wait_full(place);
+            multiplier.load(ring.at(place.stage), piece, warp, left[0]);
+            place.next(ring.stages);
+            if (both) {
+                ring.wait_full(place);
+                multiplier.load(ring.at(place.stage), piece + 1, warp, left[1]);
+            }
+            Own::add(left[0], right[0], sum);
+            if (both) Own::add(left[1], right[1], sum);
+            __syncwarp();
+            if (lane == 0) {
+                ring.leave(first, 1);
+                if (both) ring.leave(place, 1);
+            }
+            if (both) place.next(ring.stages);
+        }
+        if (lane % 4 == 0) *sums = Own::part_of(sum);
+        sums += stage_rows * sums_pitch;
+    }
+}
 
 // What becomes of a unit's sums. What is added to them is on its way before they are there.
 template <class T>
@@ -315,7 +353,7 @@ struct Ending {
     }
     // What the unit puts out: one value, or of qkv two.
     __device__ float2 finish(Link::Kind kind, float low, float high) const {
-        if (kind == Link::Kind::gated) return {low / (1 + expf(-low)) * high, 0};
+        if (kind == Link::Kind::gated) return {__fdividef(low, 1 + expf(-low)) * high, 0};
         low += value_of(first);
         if (kind == Link::Kind::add) return {low, 0};
         high += value_of(second);
@@ -328,16 +366,10 @@ struct Ending {
     }
 };
 
-__device__ __forceinline__ float sum_of(const float* from, int count) {
-    float sum = 0;
-    for (int i = 0; i < count; i += 4) {
-        const float4 four = *reinterpret_cast<const float4*>(from + i);
-        sum += four.x;
-        if (i + 1 < count) sum += four.y;
-        if (i + 2 < count) sum += four.z;
-        if (i + 3 < count) sum += four.w;
-    }
-    return sum;
+__device__ __forceinline__ float sum_of_row(const float* sums) {
+    const float4 low = reinterpret_cast<const float4*>(sums)[0];
+    const float4 high = reinterpret_cast<const float4*>(sums)[1];
+    return ((low.x + low.y) + (low.z + low.w)) + ((high.x + high.y) + (high.z + high.w));
 }
 
 // By whole warps, as neighbours share a word.
@@ -345,12 +377,11 @@ template <class T>
 __device__ void put_out(Link::Kind kind, const ProductLink& p, const Turn& turn, bool stores,
                         int unit, int local, const Ending<T>& ending, const ChainMemory& memory,
                         float scale) {
-    const int pitch = p.sums_pitch, width = p.pieces << p.split_log2;
     float2 sum{};
     if (stores) {
-        const float* const from = memory.sums + local * p.parts * pitch;
-        sum.x = sum_of(from, width);
-        if (p.parts == 2) sum.y = sum_of(from + pitch, width);
+        const float* const from = memory.sums + local * p.parts * sums_pitch;
+        sum.x = sum_of_row(from);
+        if (p.parts == 2) sum.y = sum_of_row(from + sums_pitch);
     }
     const float2 value = ending.finish(kind, sum.x * scale, sum.y * scale);
     if (kind == Link::Kind::heads) {
@@ -369,7 +400,7 @@ __device__ void put_out(Link::Kind kind, const ProductLink& p, const Turn& turn,
 }
 
 // The two kinds of products: of a normed row, and of one that is as it is.
-// fetch: called by all threads between the link's first and last meeting.
+// fetch: called by all threads before the link's last meeting.
 template <class T, bool Normed, class Fetch>
 __device__ __forceinline__ void do_product(const Link& link, const Turn& turn, const Ring& ring,
                                            Place& place, const ChainMemory& memory,
@@ -377,35 +408,115 @@ __device__ __forceinline__ void do_product(const Link& link, const Turn& turn, c
     const Link::Kind kind = link.kind;
     const ProductLink& p = link.product;
     const Share share(p);
-    const int local = static_cast<int>(threadIdx.x), unit = share.first + local;
+    const int local = turn.thread, unit = share.first + local;
     const bool stores = local < share.units, warp_stores = local / 32 * 32 < share.units;
-    float* const squares = memory.squares + turn.index % 2 * multiplying_threads;
     uint2 weights{};
-    if constexpr (Normed) weights = first_weights<T>(p);
+    if constexpr (Normed) weights = norm_weights<T>(p, turn.thread);
     Ending<T> ending;
     if (stores) ending.prepare(kind, p, unit, turn.position);
-    Multiplier<T, Normed ? normed_parts : 1> multiplier(p, share, ring, place, memory);
     if (share.units > 0) {
+        unsigned char* const parts = memory.x + zero_bytes;
         if constexpr (Normed) {
-            stage_normed<T>(p, turn.tag, weights, memory.x + zero_bytes, squares);
+            const float squares = stage_normed<T>(p, turn, weights, parts, memory.squares);
+            multiply_normed<T>(p, turn, share, ring, place, squares, memory);
         } else {
-            if (p.depth <= 4 * multiplying_threads) {
-                stage_plain<T, 1>(p, turn.tag, memory.x + zero_bytes);
+            if (p.pieces == 1) {
+                stage_plain<T, 1>(p, turn, parts);
             } else {
-                stage_plain<T, 6>(p, turn.tag, memory.x + zero_bytes);
+                stage_plain<T, 5>(p, turn, parts);
             }
+            multiply_plain<T>(p, turn, share, ring, place, memory);
         }
     }
-    meet();
-    multiplier.run();
     place.advance(share.groups * p.pieces, ring.stages);
     fetch();
+    meet();
+    if (!warp_stores) return;
     float scale = 1;
-    if constexpr (Normed && std::is_same_v<T, device::bf16>) {
-        if (warp_stores) scale = norm_scale(squares, p.inverse_depth, p.eps);
+    if constexpr (Normed && std::is_same_v<T, device::bf16>)
+        scale = norm_scale(memory.squares, p.inverse_depth, p.eps);
+    put_out<T>(kind, p, turn, stores, unit, local, ending, memory, scale);
+}
+
+// logits: so many rows that a warp takes a stage to itself, and puts out what it has summed.
+template <class T, class Fetch>
+__device__ __forceinline__ void do_logits(const ProductLink& p, const Turn& turn, const Ring& ring,
+                                          Place& place, const ChainMemory& memory,
+                                          const Fetch& fetch) {
+    const Share share(p);
+    const uint2 weights = norm_weights<T>(p, turn.thread);
+    const float squares = stage_normed<T>(p, turn, weights, memory.x + zero_bytes, memory.squares);
+    if constexpr (std::is_same_v<T, device::bf16>)
+        tell_squares(squares, turn.thread, memory.squares);
+    meet();
+    float scale = 1;
+    if constexpr (std::is_same_v<T, device::bf16>)
+        scale = norm_scale(memory.squares, p.inverse_depth, p.eps);
+    using Whole = Multiplier<T, normed_parts, 1>;
+    const Whole multiplier(p, turn.thread, memory.x);
+    const int lane = turn.thread % 32, warp = turn.thread / 32, row = lane / 4;
+    float* const out = static_cast<float*>(p.out[0]) + share.first + row;
+    Place there = place;
+    // Whoever waits for a stage to be full has itself read what was in it before, as the barriers'
+    // phases want it: so a stage of the ring is always the same warp's.
+    int first = -place.stage;
+    const auto to_own = [&] {
+        there.stage += multiplying_warps;
+        if (there.stage < ring.stages) return;
+        there.stage = warp;
+        there.phase ^= 1;
+        first += ring.stages;
+    };
+    there.stage = warp;
+    while (first + there.stage < 0) to_own();
+    const int groups = warp < ring.stages ? share.groups : 0;
+#pragma unroll 1
+    for (; first + there.stage < groups; to_own()) {
+        const int group = first + there.stage;
+        ring.wait_full(there);
+        const unsigned char* const stage = ring.at(there.stage);
+        float sum[2][4] = {};
+#pragma unroll 1
+        for (int step = 0; step * 32 < p.depth; step += own_steps) {
+            typename Whole::Left left;
+            typename Whole::Right right;
+            multiplier.load(stage, 0, step, left);
+            multiplier.load(0, step, right);
+            Whole::add(left, right, sum);
+        }
+        __syncwarp();
+        if (lane == 0) ring.leave(there, multiplying_warps);
+        float own = Whole::part_of(sum);
+        own += __shfl_xor_sync(0xffffffffU, own, 1);
+        own += __shfl_xor_sync(0xffffffffU, own, 2);
+        if (lane % 4 == 0 && group * stage_rows + row < share.rows)
+            out[group * stage_rows] = own * scale;
+    }
+    place.advance(share.groups, ring.stages);
+    fetch();
+    meet();
+}
+
+// next: the link that reads the row, or null. An id outside the table leaves NaN, so that it is
+// seen.
+template <class T, class Fetch>
+__device__ void do_embed(const EmbedLink& e, Link* next, const Fetch& fetch) {
+    const int64_t id = __ldcg(e.id);
+    const bool known = id >= 0 && id < e.vocab_size;
+    const T* const row = static_cast<const T*>(e.table) + (known ? id : 0) * e.stride;
+    const int block = static_cast<int>(blockIdx.x), local = static_cast<int>(threadIdx.x);
+    const int first = (block * e.words_each + min(block, e.more_words)) * 2;
+    const int units = (e.words_each + (block < e.more_words ? 1 : 0)) * 2;
+    if (local < units)
+        static_cast<T*>(e.hidden)[first + local] =
+            known ? row[first + local] : device::from_float<T>(NAN);
+    fetch();
+    meet();
+    if (threadIdx.x == 0 && next) {
+        next->product.x = row;
+        if (!known) next->product.eps = NAN;
     }
     meet();
-    if (warp_stores) put_out<T>(kind, p, turn, stores, unit, local, ending, memory, scale);
 }
 
 }  // namespace lockstep::fused

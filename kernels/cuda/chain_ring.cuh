@@ -14,6 +14,11 @@ constexpr int multiplying_threads = multiplying_warps * 32;
 struct Place {
     int stage = 0;
     uint32_t phase = 0;  // of the barriers: changes each time round
+    __device__ void next(int stages) {
+        const bool wraps = ++stage == stages;
+        phase ^= wraps;
+        stage = wraps ? 0 : stage;
+    }
     __device__ void advance(int count, int stages) {
         for (stage += count; stage >= stages; stage -= stages) phase ^= 1;
     }
@@ -22,7 +27,7 @@ struct Place {
 struct Ring {
     unsigned char* memory;
     uint64_t *full, *empty;
-    int stages;
+    int stages, stage_bytes;
 
     __device__ unsigned char* at(int stage) const { return memory + stage * stage_bytes; }
 
@@ -62,11 +67,12 @@ struct Ring {
                      : "memory");
 #endif
     }
-    __device__ void copy(const Place& place, int offset, const void* from, int bytes) const {
+    // to, from: addresses in shared and in device memory.
+    __device__ void copy(const Place& place, uint32_t to, uint64_t from, int bytes) const {
 #if __CUDA_ARCH__ >= 900
         asm volatile(
             "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, "
-            "[%3];" ::"r"(device::shared_address(at(place.stage) + offset)),
+            "[%3];" ::"r"(to),
             "l"(from), "r"(bytes), "r"(device::shared_address(full + place.stage))
             : "memory");
 #endif
@@ -160,7 +166,7 @@ struct HeadPair {
     int which, head, i, half;
     __device__ HeadPair(const ProductLink& p, int unit) {
         half = p.dim / 2;
-        head = unit / half;
+        head = static_cast<int>(__umulhi(unit, p.half_inverse));
         i = unit - head * half;
         which = (head >= p.first_k) + (head >= p.first_v);
         head -= which == 2 ? p.first_v : which == 1 ? p.first_k : 0;
@@ -180,41 +186,47 @@ __device__ const T* weight_row(Link::Kind kind, const ProductLink& p, const Shar
     return static_cast<const T*>(p.weight[pair.which]) + row * p.weight_stride[pair.which];
 }
 
-// A copying warp's way through the ring: every so-manieth stage is its own, each time round, as the
-// barriers' phases want it.
+// A copying warp's way through the ring. The first one fills it; of logits' many stages the others
+// have every so-manieth, each time round, as the barriers' phases want it.
 struct Copier {
     Ring ring;
     Place place;
     int warp;
 
     // Whether the next stage is this warp's: then it waits until the stage is empty.
-    __device__ bool begin() const {
-        if (place.stage % copying_warps != warp) return false;
+    __device__ bool begin(bool shared) const {
+        if ((shared ? place.stage % copying_warps : 0) != warp) return false;
         ring.wait_empty(place);
         return true;
     }
-    __device__ void next() { place.advance(1, ring.stages); }
+    // Before a shared link: nobody is a round of the ring ahead of the first warp.
+    __device__ static void meet() {
+        asm volatile("bar.sync 2, %0;" ::"n"(copying_warps * 32) : "memory");
+    }
+    __device__ void next() { place.next(ring.stages); }
 };
 
 __device__ __forceinline__ void ask_ahead(const void* from) {
     asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
 }
-
-// The norm's weights and the biases are asked for before the weights: behind them they come late.
+// A product's norm and biases are asked for before its link's turn: behind the weights they come
+// late. (Weights asked for ahead, of any link, by this warp or another, made tokens slower.)
 template <class T>
-__device__ void ask_for_small(const Link& link, const Share& share, int warp) {
+__device__ void ask_for_product(const Link& link) {
     const ProductLink& p = link.product;
+    const Share share(p);
     const int lane = threadIdx.x % 32;
     constexpr int line = 128 / sizeof(T);
     if (p.norm) {
-        for (int i = (warp * 32 + lane) * line; i < p.depth; i += copying_warps * 32 * line)
+        for (int i = lane * line; i < p.depth; i += 32 * line)
             ask_ahead(static_cast<const T*>(p.norm) + i);
     }
-    if (link.kind != Link::Kind::heads || warp != 0 || lane >= share.units) return;
-    const HeadPair pair(p, share.first + lane);
-    if (const T* const bias = static_cast<const T*>(p.bias[pair.which])) {
-        ask_ahead(bias + pair.head * p.dim + pair.i);
-        ask_ahead(bias + pair.head * p.dim + pair.i + pair.half);
+    if (link.kind == Link::Kind::heads && lane < share.units) {
+        const HeadPair pair(p, share.first + lane);
+        if (const T* const bias = static_cast<const T*>(p.bias[pair.which])) {
+            ask_ahead(bias + pair.head * p.dim + pair.i);
+            ask_ahead(bias + pair.head * p.dim + pair.i + pair.half);
+        }
     }
 }
 
@@ -223,18 +235,40 @@ __device__ void stream_product(const Link& link, Copier& copier) {
     const int lane = threadIdx.x % 32;
     const ProductLink& p = link.product;
     const Share share(p);
+    const bool shared = link.kind == Link::Kind::logits;
+    if (shared) {
+        Copier::meet();
+    } else if (copier.warp != 0) {
+        copier.place.advance(share.groups * p.pieces, copier.ring.stages);
+        return;
+    }
     if (share.units == 0) return;
-    ask_for_small<T>(link, share, copier.warp);
     for (int row = 0; row < share.rows; row += stage_rows) {
         const int count = min(stage_rows, share.rows - row);
-        const T* const from =
+        const T* const own =
             lane < count ? weight_row<T>(link.kind, p, share, row + lane) : nullptr;
-        for (int column = 0; column < p.depth; column += p.piece, copier.next()) {
-            if (!copier.begin()) continue;
-            const int bytes = min(p.piece, p.depth - column) * static_cast<int>(sizeof(T));
+        // A copy is an instruction of the whole warp: what it is given must be seen to be the same
+        // in all lanes.
+        uint64_t from[stage_rows];
+#pragma unroll
+        for (int i = 0; i < stage_rows; ++i)
+            from[i] = __shfl_sync(0xffffffffU, reinterpret_cast<uint64_t>(own), i);
+        for (int column = 0; column < p.depth; column += piece_columns, copier.next()) {
+            if (!copier.begin(shared)) continue;
+            const int bytes = min(piece_columns, p.depth - column) * static_cast<int>(sizeof(T));
             if (lane == 0) copier.ring.expect(copier.place, count * bytes);
             __syncwarp();
-            if (lane < count) copier.ring.copy(copier.place, lane * p.pitch, from + column, bytes);
+            const uint32_t to = device::shared_address(copier.ring.at(copier.place.stage));
+            const uint64_t offset = column * sizeof(T);
+            const int pitch = p.pitch;
+            if (device::is_elected()) {
+#pragma unroll
+                for (int i = 0; i < stage_rows; ++i) {
+                    if (i < count)
+                        copier.ring.copy(copier.place, to + i * pitch, from[i] + offset, bytes);
+                }
+            }
+            __syncwarp();
         }
     }
 }

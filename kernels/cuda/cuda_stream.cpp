@@ -11,6 +11,7 @@ namespace lockstep {
 namespace {
 
 constexpr size_t staging_bytes = size_t{4} << 20;
+constexpr size_t small_bytes = 4096;  // the driver takes so little along with the command
 constexpr size_t most_recordings = 4;
 constexpr size_t most_kept_bytes = 256 * 1024;
 
@@ -129,7 +130,7 @@ Result<CudaStream::Staging*> CudaStream::next_staging() {
 Status CudaStream::copy_in(void* device, const void* host, size_t bytes) {
     if (bytes == 0) return {};
     LOCKSTEP_TRY(enter());
-    if (bytes > 4096 && is_pinned(host)) {
+    if (bytes <= small_bytes || is_pinned(host)) {
         LOCKSTEP_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, handle()));
         return {};
     }

@@ -177,6 +177,21 @@ __device__ __forceinline__ void mma(float (&c)[4], const uint32_t (&a)[4], uint3
     }
 }
 
+// In one of the warp's lanes; the compiler knows that it is one.
+__device__ __forceinline__ bool is_elected() {
+    uint32_t is = 0;
+#if __CUDA_ARCH__ >= 900
+    asm volatile(
+        "{\n"
+        ".reg .pred own;\n"
+        "elect.sync _|own, 0xffffffff;\n"
+        "selp.u32 %0, 1, 0, own;\n"
+        "}\n"
+        : "=r"(is));
+#endif
+    return is != 0;
+}
+
 __device__ __forceinline__ uint32_t shared_address(const void* memory) {
     return static_cast<uint32_t>(__cvta_generic_to_shared(memory));
 }

@@ -22,6 +22,7 @@ KernelPath make_cuda_fused_path() {
     path.gate_up = checked(fused::gate_up, one_dtype);
     path.down = checked(fused::down, one_dtype);
     path.logits = checked(fused::logits, one_dtype);
+    path.logits_to_host = fused::logits_to_host;
     return path;
 }
 

@@ -31,6 +31,7 @@ Status attn_output(const AttnOutputArgs& args, Stream& stream);
 Status gate_up(const GateUpArgs& args, Stream& stream);
 Status down(const DownArgs& args, Stream& stream);
 Status logits(const LogitsArgs& args, Stream& stream);
+bool logits_to_host(const LogitsArgs& args, Stream& stream);  // KernelPath's
 
 // out = residual + x weight^T: attn_output and down.
 Status add_product(const char* name, const Tensor& x, const Tensor& weight, const Tensor& residual,

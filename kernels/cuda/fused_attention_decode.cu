@@ -137,7 +137,8 @@ __global__ __launch_bounds__(threads) void decode_kernel(Input<T> in) {
     const CacheRows<T> k_head{in.k.at(0, blockIdx.y), in.k.row_stride};
     const CacheRows<T> v_head{in.v.at(0, blockIdx.y), in.v.row_stride};
     const auto copy = [&](int stage, int index, int from, int to) {
-        copy_keys<T, Dim>(k_head, v_head, index, from, to, keys, memory.k(stage), memory.v(stage));
+        copy_keys<T, Dim>(k_head, v_head, index, from, to, keys, threadIdx.x % 32, memory.k(stage),
+                          memory.v(stage));
     };
 #pragma unroll
     for (int stage = 0; stage < stages - 1; ++stage) {
@@ -159,7 +160,7 @@ __global__ __launch_bounds__(threads) void decode_kernel(Input<T> in) {
     device::commit_copies();
     uint32_t q[Dim / 16][4];
     load_queries<T, Dim>(in.q.at(blockIdx.z, int64_t{blockIdx.y} * in.ratio), in.q.head_stride,
-                         in.ratio, q);
+                         in.ratio, threadIdx.x % 32, q);
     if (fresh) device::wait_for_copies<0>();
 
     Running<T, Dim> running;

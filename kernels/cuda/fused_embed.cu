@@ -2,6 +2,7 @@
 // embed: rows of the table as they are. An id outside the table leaves NaN, so that it is seen.
 #include <cmath>
 
+#include "kernels/cuda/chain.h"
 #include "kernels/cuda/fused.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -26,6 +27,7 @@ __global__ void embed_kernel(const T* table, int64_t table_stride, int64_t vocab
 Status embed(const EmbedArgs& args, Stream& any_stream) {
     CudaStream& stream = cuda_stream(any_stream);
     LOCKSTEP_TRY(stream.enter());
+    if (const auto link = link_of(args, stream)) return add_link(*link, args.hidden.dtype, stream);
     const int64_t columns = args.hidden.shape[1];
     Grid grid;
     grid.blocks = dim3(blocks_for(columns, 256), static_cast<unsigned>(args.ids.shape[0]));

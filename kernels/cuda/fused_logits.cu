@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // logits: the final RMSNorm and the head, stored in f32 as they are summed.
+#include "kernels/cuda/chain.h"
 #include "kernels/cuda/cublas.h"
 #include "kernels/cuda/fused.h"
 #include "kernels/cuda/gemm.cuh"
@@ -80,12 +81,18 @@ Status run(const LogitsArgs& args, CudaStream& stream) {
 Status logits(const LogitsArgs& args, Stream& any_stream) {
     CudaStream& stream = cuda_stream(any_stream);
     LOCKSTEP_TRY(stream.enter());
+    if (const auto link = link_of(args, stream)) return add_link(*link, args.hidden.dtype, stream);
     if (by_library(args.hidden.shape[0], args.hidden.dtype)) {
         LOCKSTEP_ASSIGN(const Tensor normed,
                         norm_rows(args.hidden, args.norm, args.rms_norm_eps, stream));
         return stream.state<Cublas>().linear(normed, args.lm_head, args.logits, false);
     }
     return with_type(args.hidden.dtype, [&]<class T>(T) { return run<T>(args, stream); });
+}
+
+// A chain stores eight at a time, matvec.cuh one by one: each is a message on the way to the host.
+bool logits_to_host(const LogitsArgs& args, Stream& any_stream) {
+    return link_of(args, cuda_stream(any_stream)).has_value();
 }
 
 }  // namespace lockstep::fused

@@ -275,6 +275,11 @@ class TestCheckStep : public QObject {
         const KernelPath back = reference->with_step(StepId::gate_up, bare);
         QVERIFY(!back.gate_up && back.down);
         QVERIFY(!(back.writes_unfused_outputs & 1 << static_cast<int>(StepId::gate_up)));
+        KernelPath straight = *reference;  // to the host: a property of its logits
+        straight.logits_to_host = [](const LogitsArgs&, Stream&) { return true; };
+        QVERIFY(reference->with_step(StepId::logits, straight).logits_to_host);
+        QVERIFY(!straight.with_step(StepId::logits, *reference).logits_to_host);
+        QVERIFY(straight.with_step(StepId::down, *reference).logits_to_host);
         auto stream = cpu_device().make_stream(1);
         QVERIFY(!run_step(bare, sample(StepId::embed)->args, **stream));
     }
