@@ -319,6 +319,20 @@ class TestGpuModels : public QObject {
         QVERIFY(inspected->step.has_value());
     }
 
+    // Few enough for compute-sanitizer's slowest tool (run_sanitizers).
+    void a_few_recorded_tokens_are_the_same() {
+        const auto copy = on_gpu(make_tiny_model(recipe(true), DType::bf16));
+        auto session = Session::create(copy, *gpu_, 0, 64);
+        QVERIFY(session);
+        LivePath live;
+        QVERIFY(live.set_device(DeviceKind::cuda));
+        const auto called = generate(**session, live, false, 4);
+        const auto replayed = generate(**session, live, true, 4);
+        QVERIFY2(called, called ? "" : called.error().message.c_str());
+        QVERIFY2(replayed, replayed ? "" : replayed.error().message.c_str());
+        QCOMPARE(*replayed, *called);
+    }
+
     void recorded_decode_gives_the_same_tokens() {
         const auto copy = on_gpu(make_tiny_model(recipe(false), DType::bf16));
         auto session = Session::create(copy, *gpu_, 0, 128);
