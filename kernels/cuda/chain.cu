@@ -34,8 +34,8 @@ __device__ void finish(unsigned* turns, int links) {
     turns[1] = 0;
 }
 
-// The descriptions of the links to come, on their way into shared memory: from where they lie one
-// takes longer to come than a small link to be streamed. By a copying warp.
+// The descriptions of the links to come, on their way into shared memory, some links ahead. By a
+// copying warp.
 class Coming {
   public:
     // slots: of the link that is streamed, of the one after it, and of those on their way.
@@ -259,7 +259,8 @@ void Room::add(const Link& link) {
 }
 
 int Room::stages(const CudaStream& stream) const {
-    const size_t all = stream.shared_bytes() - 4096;  // the kernel's own arrays, and some air
+    constexpr size_t own = sizeof(Link) * (3 + copying_warps * Coming::slots);  // near, coming
+    const size_t all = stream.shared_bytes() - own - 256;
     const size_t beside = bytes_beside_ring(row_bytes);
     const size_t each = static_cast<size_t>(stage_bytes) + barrier_bytes;
     const int stages = beside >= all ? 0 : static_cast<int>((all - beside) / each);

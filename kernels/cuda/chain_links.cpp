@@ -19,14 +19,17 @@ bool fits_int(int64_t value) {
     return value >= 0 && value <= INT_MAX;
 }
 
+template <class Dealt>
+void deal(Dealt& link, int words, const CudaStream& stream) {
+    link.words_each = words / stream.multiprocessors();
+    link.more_words = words % stream.multiprocessors();
+}
+
 // Long rows are cut into pieces; a row's pitch is an odd number of 16 bytes, so that eight rows are
 // read from different banks.
 bool plan(ProductLink& p, Link::Kind kind, const CudaStream& stream) {
     constexpr int element = 2;
-    const int blocks = stream.multiprocessors();
-    const int words = p.units / p.word_units;
-    p.words_each = words / blocks;
-    p.more_words = words % blocks;
+    deal(p, p.units / p.word_units, stream);
     p.pieces = (p.depth + piece_columns - 1) / piece_columns;
     const int widest = std::min(p.depth, piece_columns);
     p.pitch = widest * element + (widest / 8 % 2 == 0 ? 16 : 0);
@@ -111,9 +114,7 @@ std::optional<Link> link_of(const EmbedArgs& args, const CudaStream& stream) {
     e.stride = table.stride[0];
     e.vocab_size = static_cast<int>(table.shape[0]);
     e.depth = static_cast<int>(hidden.shape[1]);
-    const int words = e.depth / 2, blocks = stream.multiprocessors();
-    e.words_each = words / blocks;
-    e.more_words = words % blocks;
+    deal(e, e.depth / 2, stream);
     if ((e.words_each + 1) * 2 > multiplying_warps * 32) return std::nullopt;
     return link;
 }

@@ -504,12 +504,11 @@ __device__ void do_embed(const EmbedLink& e, Link* next, const Fetch& fetch) {
     const int64_t id = __ldcg(e.id);
     const bool known = id >= 0 && id < e.vocab_size;
     const T* const row = static_cast<const T*>(e.table) + (known ? id : 0) * e.stride;
-    const int block = static_cast<int>(blockIdx.x), local = static_cast<int>(threadIdx.x);
-    const int first = (block * e.words_each + min(block, e.more_words)) * 2;
-    const int units = (e.words_each + (block < e.more_words ? 1 : 0)) * 2;
-    if (local < units)
-        static_cast<T*>(e.hidden)[first + local] =
-            known ? row[first + local] : device::from_float<T>(NAN);
+    const Share share(e);
+    const int local = static_cast<int>(threadIdx.x);
+    if (local < share.units)
+        static_cast<T*>(e.hidden)[share.first + local] =
+            known ? row[share.first + local] : device::from_float<T>(NAN);
     fetch();
     meet();
     if (threadIdx.x == 0 && next) {

@@ -159,6 +159,12 @@ struct Share {
         rows = units * p.parts;
         groups = (rows + stage_rows - 1) / stage_rows;
     }
+    // What attn_output and down put out, two to a word.
+    __device__ explicit Share(const EmbedLink& e) : rows(0), groups(0) {
+        const int block = static_cast<int>(blockIdx.x);
+        first = (block * e.words_each + min(block, e.more_words)) * 2;
+        units = (e.words_each + (block < e.more_words ? 1 : 0)) * 2;
+    }
 };
 
 // One of q's, k's and v's heads, and a pair of its dimensions: what a unit of qkv is.

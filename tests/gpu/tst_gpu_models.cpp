@@ -319,31 +319,26 @@ class TestGpuModels : public QObject {
         QVERIFY(inspected->step.has_value());
     }
 
-    // Few enough for compute-sanitizer's slowest tool (run_sanitizers).
-    void a_few_recorded_tokens_are_the_same() {
-        const auto copy = on_gpu(make_tiny_model(recipe(true), DType::bf16));
-        auto session = Session::create(copy, *gpu_, 0, 64);
-        QVERIFY(session);
-        LivePath live;
-        QVERIFY(live.set_device(DeviceKind::cuda));
-        const auto called = generate(**session, live, false, 4);
-        const auto replayed = generate(**session, live, true, 4);
-        QVERIFY2(called, called ? "" : called.error().message.c_str());
-        QVERIFY2(replayed, replayed ? "" : replayed.error().message.c_str());
-        QCOMPARE(*replayed, *called);
+    void recorded_decode_gives_the_same_tokens_data() {
+        QTest::addColumn<bool>("bias");
+        QTest::addColumn<int>("count");
+        QTest::newRow("few") << true << 4;  // for compute-sanitizer's slowest tool (run_sanitizers)
+        QTest::newRow("many") << false << 60;
     }
-
     void recorded_decode_gives_the_same_tokens() {
-        const auto copy = on_gpu(make_tiny_model(recipe(false), DType::bf16));
+        QFETCH(bool, bias);
+        QFETCH(int, count);
+        const auto copy = on_gpu(make_tiny_model(recipe(bias), DType::bf16));
         auto session = Session::create(copy, *gpu_, 0, 128);
         QVERIFY(session);
         LivePath live;
         QVERIFY(live.set_device(DeviceKind::cuda));
-        const auto called = generate(**session, live, false, 60);
-        const auto replayed = generate(**session, live, true, 60);
-        QVERIFY(called && replayed);
+        const auto called = generate(**session, live, false, count);
+        const auto replayed = generate(**session, live, true, count);
+        QVERIFY2(called, called ? "" : called.error().message.c_str());
+        QVERIFY2(replayed, replayed ? "" : replayed.error().message.c_str());
         QCOMPARE(*replayed, *called);
-        QCOMPARE(*generate(**session, live, true, 60), *called);
+        QCOMPARE(*generate(**session, live, true, count), *called);
     }
 
     // A toggle in the middle of an answer: recorded anew, and the tokens are those of calling.
