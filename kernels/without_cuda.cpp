@@ -35,6 +35,10 @@ Status wait_for_kernel(Stream&) {
     return fail(ErrorKind::unsupported, "this program was built without CUDA");
 }
 
+Result<std::unique_ptr<DefaultStreamHold>> make_default_stream_hold(Device&) {
+    return fail(ErrorKind::unsupported, "this program was built without CUDA");
+}
+
 Result<std::vector<uint64_t>> fingerprints(std::span<const DeviceBytes>, Stream&) {
     return fail(ErrorKind::unsupported, "this program was built without CUDA");
 }

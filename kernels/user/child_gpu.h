@@ -4,12 +4,15 @@
 // them; weights are kept, beside each other, from call to call.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/user/child_protocol.h"
+#include "kernels/user/operand.h"
 #include "kernels/user/user_gpu.h"
 
 namespace lockstep {
@@ -24,13 +27,21 @@ class ChildGpu {
     Status give(CallMessage& message, const std::byte* activations, const std::byte* weights);
     // Waits for the kernel, and copies what it may have written to the memory files.
     Status take(const CallMessage& message, std::byte* activations);
+    // Whether the call just taken wrote from the default stream or one that waits for it, instead
+    // of from the stream it was given. Looked for in a step's second call (the first may wait for
+    // the GPU, to load its kernel), and in some more as long as it waits for the GPU or was found.
+    bool used_default_stream() const { return used_default_stream_; }
     // The first operand that is not the kernel's to write and is another one now; -1: none.
     Result<int> changed_operand(const CallMessage& message);
 
   private:
-    ChildGpu(Device& device, std::unique_ptr<Stream> stream)
-        : device_(device), stream_(std::move(stream)) {}
+    ChildGpu(Device& device, std::unique_ptr<Stream> stream,
+             std::unique_ptr<DefaultStreamHold> hold)
+        : device_(device), stream_(std::move(stream)), hold_(std::move(hold)) {}
 
+    Status copy(std::span<const WatchedBytes> outputs, std::byte* activations);
+    Status take_what_came_later(const CallMessage& message, std::span<const WatchedBytes> outputs,
+                                std::byte* activations);
     Status make_room(std::unique_ptr<GuardedMemory>& memory, uint64_t bytes, bool& moved);
     Status give_activation(const OperandPlace& place, const std::byte* activations);
     Status give_weight(const OperandPlace& place, const std::byte* weights);
@@ -42,6 +53,9 @@ class ChildGpu {
     std::unique_ptr<GuardedMemory> activations_, weights_;
     std::map<uint64_t, uint64_t> kept_;  // weights that are there: place to bytes
     std::vector<uint64_t> given_;        // fingerprints of what it may only read
+    std::unique_ptr<DefaultStreamHold> hold_;
+    std::array<int, step_count> looks_{};  // for the default stream, of each step
+    bool used_default_stream_ = false;
 };
 
 }  // namespace lockstep

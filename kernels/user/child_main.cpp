@@ -23,6 +23,11 @@
 namespace lockstep {
 namespace {
 
+constexpr const char* launched_on_default_stream =
+    "launched on the default stream, or one that waits for it, and nothing here waits for that: "
+    "give "
+    "every launch context.stream, as in <<<blocks, threads, shared_bytes, stream>>>";
+
 // One of the memory files. Of it, only the operands of the call in hand can be touched.
 class MappedRegion {
   public:
@@ -123,9 +128,11 @@ class Child {
             return say(reply, taken.error().message);
         const Result<int> changed = gpu_->changed_operand(message);
         if (!changed) return say(reply, changed.error().message);
-        reply.kind = ran && *changed < 0 ? ReplyKind::done : ReplyKind::failed;
+        const bool elsewhere = ran && gpu_->used_default_stream();
+        reply.kind = ran && !elsewhere && *changed < 0 ? ReplyKind::done : ReplyKind::failed;
         reply.changed_operand = ran ? *changed : -1;
         if (!ran) say(reply, ran.error().message);
+        if (elsewhere) say(reply, launched_on_default_stream);
     }
 
     Status give_on_gpu(CallMessage& message) {

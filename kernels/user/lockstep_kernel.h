@@ -32,7 +32,8 @@
  *
  * On a GPU, too:
  *  - Every tensor's data is the GPU's memory, the host must not touch it. Launch on context.stream,
- *    and on no other stream unless you make that one wait for it and it for that one.
+ *    and on no other stream unless you make that one wait for it and it for that one. A launch on
+ *    the default stream, <<<blocks, threads>>>, is told as your error.
  *  - Return when all is queued; do not wait. What CUDA complains of after you returned is told as
  *    your error, whether you looked or not: a launch that was refused, a fault in a kernel.
  *  - Keep no device memory of a call's. Workspace of your own may live as long as the process.

@@ -23,6 +23,21 @@ int device_index(const Device& device);
 // process's GPU is of no more use.
 Status wait_for_kernel(Stream& stream);
 
+// A GPU's default stream, kept busy until it is let go or a fifth of a second is over. What a
+// kernel launches there, or on a stream that waits for that one, instead of on the one that it was
+// given, has not run until then. What waits for the whole GPU is held up, too.
+class DefaultStreamHold {
+  public:
+    virtual ~DefaultStreamHold() = default;
+    virtual Status begin() = 0;
+    // Whether it is still kept busy.
+    virtual bool holds() const = 0;
+    // Waits for the whole GPU. Errors as wait_for_kernel's.
+    virtual Status let_go() = 0;
+};
+
+Result<std::unique_ptr<DefaultStreamHold>> make_default_stream_hold(Device& device);
+
 struct DeviceBytes {
     const void* data = nullptr;
     uint64_t bytes = 0;

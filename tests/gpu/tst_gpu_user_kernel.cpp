@@ -261,6 +261,37 @@ class TestGpuUserKernel : public QObject {
         QVERIFY2(ours, why(ours));
     }
 
+    // Also where it would have been right by luck: the first call is not looked at.
+    void a_launch_on_the_default_stream_is_told_data() {
+        QTest::addColumn<bool>("told");
+        QTest::newRow("default_stream") << true;
+        QTest::newRow("thread_stream") << true;
+        QTest::newRow("own_stream") << true;
+        QTest::newRow("own_stream_joined") << false;
+        QTest::newRow("default_stream_waited_for") << false;
+        QTest::newRow("none") << false;
+    }
+    void a_launch_on_the_default_stream_is_told() {
+        QFETCH(bool, told);
+        const auto opened =
+            open_user_kernel_isolated(misbehaving(QTest::currentDataTag()), "fused", isolation());
+        QVERIFY2(opened, why(opened));
+        const auto step = make_sample_step(StepId::attn_output, shape(), {});
+        QVERIFY(step);
+        (void)run(opened->path, *step);
+        for (int call = 0; call < 3; ++call) {
+            const Status ran = run(opened->path, *step);
+            QVERIFY2(ran.has_value() == !told, why(ran));
+            if (!told) continue;
+            const QString text = QString::fromStdString(ran.error().message);
+            QVERIFY2(text.contains("lockstep_attn_output on attn bf16[3, 64] at position 2"),
+                     qPrintable(text));
+            QVERIFY2(text.contains("launched on the default stream"), qPrintable(text));
+        }
+        const Status ours = ours_still_runs();
+        QVERIFY2(ours, why(ours));
+    }
+
     void an_endless_kernel_is_ended() {
         IsolationOptions options = isolation();
         options.call_limit = std::chrono::milliseconds(3000);

@@ -85,6 +85,24 @@ Misbehaviour wanted() {
     return honest;
 }
 
+// The context's, but where asked for another one: the default stream, the thread's, or one of its
+// own, which waits for the default stream as those two do.
+cudaStream_t stream_for(const lockstep_context& context) {
+    if (is("default_stream") || is("default_stream_waited_for")) return nullptr;
+    if (is("thread_stream")) return cudaStreamPerThread;
+    static cudaStream_t own = nullptr;
+    if (!own && (is("own_stream") || is("own_stream_joined"))) cudaStreamCreate(&own);
+    return own ? own : static_cast<cudaStream_t>(context.stream);
+}
+
+// `later` waits for what `earlier` has been given so far.
+void join(cudaStream_t later, cudaStream_t earlier) {
+    static cudaEvent_t event = nullptr;
+    if (!event) cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+    cudaEventRecord(event, earlier);
+    cudaStreamWaitEvent(later, event);
+}
+
 }  // namespace
 
 int lockstep_device(void) {
@@ -102,7 +120,11 @@ int lockstep_attn_output(const lockstep_attn_output_args* args) {
     const dim3 blocks(static_cast<unsigned>(args->hidden.shape[0]),
                       static_cast<unsigned>(args->hidden.shape[1]));
     const unsigned many = is("launch") ? 4096 : threads;
-    attn_output<<<blocks, many, 0, static_cast<cudaStream_t>(args->context.stream)>>>(*args,
-                                                                                      wanted());
+    const auto given = static_cast<cudaStream_t>(args->context.stream);
+    const cudaStream_t stream = stream_for(args->context);
+    if (is("own_stream_joined")) join(stream, given);
+    attn_output<<<blocks, many, 0, stream>>>(*args, wanted());
+    if (is("own_stream_joined")) join(given, stream);
+    if (is("default_stream_waited_for")) cudaDeviceSynchronize();
     return 0;
 }
