@@ -261,8 +261,30 @@ __device__ void multiply_unaligned(const T* const (&row)[parts], int lane, int s
     }
 }
 
+// Units that one warp takes one after another and whose results it stores together.
+template <class Store>
+__host__ __device__ constexpr int run_of_units() {
+    if constexpr (requires { Store::run; }) return Store::run;
+    return 1;
+}
+
+// Which unit is the i-th of a slot, of `width` that take units side by side: runs as long as all
+// have whole ones, then one by one, so that the last round is no longer than without runs.
+template <int run>
+struct Turns {
+    int slot, width, in_runs;  // in_runs: so many are taken in runs
+    __device__ Turns(int slot, int width, int units)
+        : slot(slot), width(width), in_runs(run > 1 ? units / (width * run) * run : 0) {}
+    __device__ int unit(int i) const {
+        if (run == 1 || i >= in_runs) return i * width + slot;
+        return (i / run * width + slot) * run + i % run;
+    }
+};
+
 // Source: const T* row(int unit, int part), null where there is none.
-// Store: void operator()(int unit, int64_t row, float first, float second)
+// Store: void operator()(int unit, int64_t row, float first, float second); with a `run`, for one
+// row, void operator()(int unit, int64_t row, int lane, float value), lane 2 u + r with what is of
+// part r of the u-th unit from that one on.
 template <class T, class X, int M, class Source, class Store>
 __global__ __launch_bounds__(threads, M == 1 && sizeof(T) == 2 ? 3 : 2) void kernel(Input<T> in,
                                                                                     Plan plan,
@@ -283,8 +305,11 @@ __global__ __launch_bounds__(threads, M == 1 && sizeof(T) == 2 ? 3 : 2) void ker
         for (int r = 0; r < parts; ++r) rows[r] = unit < plan.units ? source.row(unit, r) : nullptr;
     };
     device::let_next_kernel_begin();
+    constexpr int run = M == 1 ? run_of_units<Store>() : 1;
+    const Turns<run> turns(blockIdx.x * per_block + warp / per_unit, gridDim.x * per_block,
+                           plan.units);
     Batch<T> batch;
-    int unit = blockIdx.x * per_block + warp / per_unit;
+    int unit = turns.unit(0);
     take(unit);
     if (in.aligned) batch.load(rows, first_pack, step, packs);
     NormWeights<T> norm_weights;
@@ -292,9 +317,9 @@ __global__ __launch_bounds__(threads, M == 1 && sizeof(T) == 2 ? 3 : 2) void ker
     device::wait_for_kernel_before();
     stage<T, X, M>(in, norm_weights, first_row, xs);
 
-    const int stride = gridDim.x * per_block;
     int turn = 0;
-    for (int base = blockIdx.x * per_block; base < plan.units; base += stride) {
+    [[maybe_unused]] float kept = 0;  // this lane's of a run
+    for (int i = 0; blockIdx.x * per_block + i * turns.width < plan.units; ++i) {
         float sum[M][parts] = {};
         if (in.aligned) {
             for (int pack = first_pack; pack < packs; pack += step * Batch<T>::loads) {
@@ -305,7 +330,7 @@ __global__ __launch_bounds__(threads, M == 1 && sizeof(T) == 2 ? 3 : 2) void ker
             multiply_unaligned<T, X, M>(rows, first_pack, step, in.depth, xs, floats, sum);
         }
         const int done = unit;
-        unit += stride;
+        unit = turns.unit(i + 1);
         take(unit);
         if (in.aligned) batch.load(rows, first_pack, step, packs);
 #pragma unroll
@@ -335,10 +360,17 @@ __global__ __launch_bounds__(threads, M == 1 && sizeof(T) == 2 ? 3 : 2) void ker
             turn ^= 1;
         }
         if (warp % per_unit != 0 || done >= plan.units) continue;
+        if constexpr (run > 1) {
+            const int place = i < turns.in_runs ? i % run : 0;
+            if (lane / 2 == place) kept = lane % 2 == 0 ? sum[0][0] : sum[0][1];
+            const int last = i < turns.in_runs ? run - 1 : 0;
+            if (place == last && lane < 2 * (last + 1)) store(done - last, first_row, lane, kept);
+        } else {
 #pragma unroll
-        for (int m = 0; m < M; ++m) {
-            if (lane == m && first_row + m < in.rows)
-                store(done, first_row + m, sum[m][0], sum[m][1]);
+            for (int m = 0; m < M; ++m) {
+                if (lane == m && first_row + m < in.rows)
+                    store(done, first_row + m, sum[m][0], sum[m][1]);
+            }
         }
     }
 }
