@@ -26,13 +26,13 @@ void deal(Dealt& link, int words, const CudaStream& stream) {
 }
 
 // Long rows are cut into pieces; a row's pitch is an odd number of 16 bytes, so that eight rows are
-// read from different banks.
+// read from different banks, and has room for whole steps of 32 columns: a last one is read whole.
 bool plan(ProductLink& p, Link::Kind kind, const CudaStream& stream) {
     constexpr int element = 2;
     deal(p, p.units / p.word_units, stream);
     p.pieces = (p.depth + piece_columns - 1) / piece_columns;
-    const int widest = std::min(p.depth, piece_columns);
-    p.pitch = widest * element + (widest / 8 % 2 == 0 ? 16 : 0);
+    const int widest = std::min((p.depth + 31) / 32 * 32, piece_columns);
+    p.pitch = widest * element + 16;
     p.inverse_depth = 1 / static_cast<float>(p.depth);
     if (kind == Link::Kind::logits) return p.pieces == 1;
     const int units = (p.words_each + (p.more_words > 0 ? 1 : 0)) * p.word_units;

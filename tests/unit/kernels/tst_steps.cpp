@@ -57,6 +57,9 @@ const std::vector<ShapeClass>& shape_classes() {
         {"H 1280: more than a chain of CUDA's takes",
          sizes(1280, 20, 4, 64, 1408, 300, false),
          {1, 2}},
+        {"V 40001, of which a warp of CUDA's takes several in a row",
+         sizes(72, 2, 1, 32, 40, 40001, false),
+         {1, 2}},
         {"nothing divides", sizes(37, 3, 3, 10, 53, 7, true), some},
     };
     return classes;
@@ -169,7 +172,7 @@ class TestSteps : public QObject {
         if (test_kind != DeviceKind::cpu) QSKIP("of the CPU's reference alone");
         QFETCH(int, step);
         const KernelPath widened = make_cpu_reference_path(Products::widened);
-        for (size_t c : {0, 2, 5, 8})
+        for (size_t c : {0, 2, 5, 10})
             examine_class(widened, static_cast<StepId>(step), shape_classes()[c]);
     }
 
