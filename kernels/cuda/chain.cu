@@ -104,8 +104,7 @@ __device__ void stream_links(const Links& links, Link* memory, const Ring& ring)
 }
 
 template <class T, int Dim>
-__global__ __launch_bounds__(threads, 1) void chain_kernel(const __grid_constant__ Links links) {
-#if __CUDA_ARCH__ >= 900
+__device__ __forceinline__ void run_links(const Links& links) {
     extern __shared__ uint4 shared[];
     // The description of the link before is still being read while the next one is fetched.
     __shared__ Link near[3], coming[copying_warps][Coming::slots];
@@ -159,7 +158,16 @@ __global__ __launch_bounds__(threads, 1) void chain_kernel(const __grid_constant
     }
     meet();
     if (threadIdx.x == 0) finish(links.turns, links.count);
+}
+
+template <class T, int Dim>
+__global__ __launch_bounds__(threads, 1) void chain_kernel(const __grid_constant__ Links links) {
+#if __CUDA_ARCH__ >= 900
+    constexpr bool has_bulk_copies = true;
+#else
+    constexpr bool has_bulk_copies = false;
 #endif
+    if (has_bulk_copies) run_links<T, Dim>(links);
 }
 
 constexpr size_t barrier_bytes = 2 * sizeof(uint64_t);  // of a stage

@@ -72,7 +72,7 @@ constexpr uint64_t longest_hold_ns = 200'000'000;
 
 __device__ uint64_t nanoseconds() {
     uint64_t now;
-    asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
     return now;
 }
 
@@ -91,7 +91,8 @@ class CudaDefaultStreamHold final : public DefaultStreamHold {
 
     Status begin() override {
         LOCKSTEP_TRY(device_.enter());
-        go() = over() = 0;
+        go() = 0;
+        over() = 0;
         hold<<<1, 1, 0, cudaStreamLegacy>>>(&go(), &over());
         LOCKSTEP_CUDA(cudaGetLastError());
         begun_ = true;
