@@ -30,7 +30,8 @@ struct PanelProduct {
     const void* const* b = nullptr;  // [columns] rows of weights, each [depth]
     int64_t columns = 0;             // a multiple of 4
     int64_t depth = 0;
-    float* c = nullptr;  // [rows][panel_columns]
+    float* c = nullptr;        // [rows][panel_columns]
+    float* widened = nullptr;  // [plain_group][most_depth_part], for weights of other dtypes
 };
 using PanelFunction = void (*)(const PanelProduct&);
 

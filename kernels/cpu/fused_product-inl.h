@@ -62,31 +62,27 @@ void lines(const float* a, const T* const* b, int64_t depth, float* c) {
 template <int rows, class T>
 HWY_INLINE void accumulate(const float* HWY_RESTRICT a, int64_t a_stride, const T* const (&b)[4],
                            int64_t k, size_t n, Vector (&sums)[rows][4]) {
-    const Vector w0 = load_lanes(b[0] + k, n);
-    const Vector w1 = load_lanes(b[1] + k, n);
-    const Vector w2 = load_lanes(b[2] + k, n);
-    const Vector w3 = load_lanes(b[3] + k, n);
-    for (int m = 0; m < rows; ++m) {
-        const Vector x = load_lanes(a + m * a_stride + k, n);
-        sums[m][0] = hn::MulAdd(x, w0, sums[m][0]);
-        sums[m][1] = hn::MulAdd(x, w1, sums[m][1]);
-        sums[m][2] = hn::MulAdd(x, w2, sums[m][2]);
-        sums[m][3] = hn::MulAdd(x, w3, sums[m][3]);
+    Vector x[rows];
+    for (int m = 0; m < rows; ++m) x[m] = load_lanes(a + m * a_stride + k, n);
+    for (int column = 0; column < 4; ++column) {
+        const Vector w = load_lanes(b[column] + k, n);
+        for (int m = 0; m < rows; ++m) sums[m][column] = hn::MulAdd(x[m], w, sums[m][column]);
     }
 }
 
-// Rows [0, rows) x 4 columns x depth [from, to).
+// Rows [0, rows) x 4 columns x a part of the depth.
 template <int rows, class T>
 HWY_INLINE void tile(const float* HWY_RESTRICT a, int64_t a_stride, const T* const* columns,
-                     int64_t from, int64_t to, float* HWY_RESTRICT c, bool add) {
+                     int64_t depth, float* HWY_RESTRICT c, bool add) {
     const T* const b[4] = {columns[0], columns[1], columns[2], columns[3]};
     Vector sums[rows][4];
     for (int m = 0; m < rows; ++m) {
         for (int n = 0; n < 4; ++n) sums[m][n] = hn::Zero(F32());
     }
-    int64_t k = from;
-    for (; k + int64_t{lanes} <= to; k += lanes) accumulate<rows>(a, a_stride, b, k, lanes, sums);
-    if (k < to) accumulate<rows>(a, a_stride, b, k, static_cast<size_t>(to - k), sums);
+    int64_t k = 0;
+    for (; k + int64_t{lanes} <= depth; k += lanes)
+        accumulate<rows>(a, a_stride, b, k, lanes, sums);
+    if (k < depth) accumulate<rows>(a, a_stride, b, k, static_cast<size_t>(depth - k), sums);
     for (int m = 0; m < rows; ++m) {
         store_sums(sums[m][0], sums[m][1], sums[m][2], sums[m][3], c + m * panel_columns, add);
     }
@@ -94,18 +90,31 @@ HWY_INLINE void tile(const float* HWY_RESTRICT a, int64_t a_stride, const T* con
 
 template <int rows, class T>
 HWY_NOINLINE void tile_of(int64_t wanted, const float* a, int64_t a_stride, const T* const* b,
-                          int64_t from, int64_t to, float* c, bool add) {
+                          int64_t depth, float* c, bool add) {
     if constexpr (rows > 1) {
         if (wanted < rows) {
-            tile_of<rows - 1>(wanted, a, a_stride, b, from, to, c, add);
+            tile_of<rows - 1>(wanted, a, a_stride, b, depth, c, add);
             return;
         }
     }
-    tile<rows>(a, a_stride, b, from, to, c, add);
+    tile<rows>(a, a_stride, b, depth, c, add);
 }
 
-// A tile's rows stay in the first-level cache while the panel's columns pass by it; the panel's
-// part of the weights stays in the second-level cache while all rows pass.
+// All tiles of some rows x 4 columns: these stay in the first-level cache.
+template <class T>
+void tiles(const PanelProduct& p, const float* a, int64_t rows, const T* const* b, int64_t depth,
+           float* c, bool add) {
+    for (int64_t m = 0; m < rows; m += tile_rows) {
+        tile_of<tile_rows>(HWY_MIN(rows - m, tile_rows), a + m * p.a_stride, p.a_stride, b, depth,
+                           c + m * panel_columns, add);
+    }
+}
+
+// Rows whose part of the depth stays in the second-level cache while columns pass by it.
+constexpr int64_t block_rows = 48;
+// From so many rows on it pays to widen weights once, not for each tile.
+constexpr int64_t rows_worth_widening = 4 * tile_rows;
+
 template <class T>
 void product(const PanelProduct& p) {
     const auto* a = static_cast<const float*>(p.a);
@@ -116,11 +125,28 @@ void product(const PanelProduct& p) {
         return;
     }
     for (int64_t from = 0; from < p.depth; from += part) {
-        const int64_t to = HWY_MIN(from + part, p.depth);
-        for (int64_t m = 0; m < p.rows; m += tile_rows) {
+        const int64_t depth = HWY_MIN(part, p.depth - from);
+        for (int64_t row = 0; row < p.rows; row += block_rows) {
+            const int64_t rows = HWY_MIN(p.rows - row, block_rows);
+            const bool widens = sizeof(T) < sizeof(float) && rows >= rows_worth_widening;
+            const float* const own_a = a + row * p.a_stride + from;
             for (int64_t n = 0; n < p.columns; n += 4) {
-                tile_of<tile_rows>(HWY_MIN(p.rows - m, tile_rows), a + m * p.a_stride, p.a_stride,
-                                   b + n, from, to, p.c + m * panel_columns + n, from > 0);
+                float* const c = p.c + row * panel_columns + n;
+                if (widens) {
+                    const float* wide[4];
+                    for (int i = 0; i < 4; ++i) {
+                        float* const to = p.widened + i * most_depth_part;
+                        wide[i] = to;
+                        for_lanes(depth, [&](int64_t k, size_t count) HWY_ATTR {
+                            store_lanes(load_lanes(b[n + i] + from + k, count), to + k, count);
+                        });
+                    }
+                    tiles(p, own_a, rows, wide, depth, c, from > 0);
+                } else {
+                    const T* const own[4] = {b[n] + from, b[n + 1] + from, b[n + 2] + from,
+                                             b[n + 3] + from};
+                    tiles(p, own_a, rows, own, depth, c, from > 0);
+                }
             }
         }
     }

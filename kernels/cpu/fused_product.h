@@ -103,7 +103,7 @@ class Product {
     struct Own {  // a thread's memory
         float* norm_weight;
         char* rows;
-        float* c;
+        float *c, *widened;
         int64_t bytes;
     };
 
@@ -113,6 +113,7 @@ class Product {
         own.norm_weight = carver.take<float>(depth_);
         own.rows = carver.take<char>(std::min(rows_, rows_made_by_each_thread) * row_bytes());
         own.c = carver.take<float>(std::min(rows_, panel_rows) * panel_columns);
+        own.widened = carver.take<float>(plain_group * most_depth_part);
         own.bytes = carver.bytes();
         return own;
     }
@@ -124,6 +125,7 @@ class Product {
         carver.take<float>(depth_);
         carver.take<char>(rows_made_by_each_thread * row_bytes());
         carver.take<float>(std::min(rows_, panel_rows) * panel_columns);
+        carver.take<float>(plain_group * most_depth_part);
         return scratch_.reserve(ready_ ? 0 : rows_ * row_bytes(), carver.bytes());
     }
 
@@ -182,6 +184,7 @@ class Product {
         p.rows = std::min(panel_rows, rows_ - row);
         p.b = weights.data();
         p.c = own.c;
+        p.widened = own.widened;
         constexpr int64_t most = panel_columns / Layout::group_columns;
         for (int64_t group = first; group < last && !stream_.stopped(); group += most) {
             const int64_t groups = std::min(most, last - group);
