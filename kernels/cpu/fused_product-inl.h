@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Products of f32 rows with weights of any floating dtype, widened as they are loaded. Weights stay
-// as the model keeps them, a row per output: lanes run along the depth, and each of a tile's sums
-// is one vector until its end. One code serves decode (a tile one row high, bound by the weights'
-// stream) and prefill (a tile as high as registers allow, bound by FMAs).
+// Products of f32 rows with weights of any floating dtype, widened as they are loaded, or once for
+// many rows. Weights stay as the model keeps them, a row per output: lanes run along the depth, and
+// each of a tile's sums is one vector until its end. One code serves decode (a tile one row high,
+// bound by the weights' stream) and prefill (a tile as high as registers allow, bound by FMAs).
 #include "kernels/cpu/fused_simd-inl.h"
 
 #if defined(LOCKSTEP_FUSED_PRODUCT_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -100,7 +100,7 @@ HWY_NOINLINE void tile_of(int64_t wanted, const float* a, int64_t a_stride, cons
     tile<rows>(a, a_stride, b, depth, c, add);
 }
 
-// All tiles of some rows x 4 columns: these stay in the first-level cache.
+// All tiles of some rows x 4 columns.
 template <class T>
 void tiles(const PanelProduct& p, const float* a, int64_t rows, const T* const* b, int64_t depth,
            float* c, bool add) {
@@ -110,45 +110,57 @@ void tiles(const PanelProduct& p, const float* a, int64_t rows, const T* const* 
     }
 }
 
-// Rows whose part of the depth stays in the second-level cache while columns pass by it.
-constexpr int64_t block_rows = 48;
+// A block of rows goes past four columns, which stay in the first-level cache, then past the next
+// four; the block's part of the depth stays in the second. With AVX-512 a block of one tile's rows,
+// which stay in the first while the columns come from the second, is a tenth quicker, as a tile has
+// more rows than columns: but widened weights are kept for four columns alone.
+template <class T>
+constexpr int64_t block_rows = lanes >= 16 && sizeof(T) == sizeof(float) ? tile_rows : 48;
 // From so many rows on it pays to widen weights once, not for each tile.
 constexpr int64_t rows_worth_widening = 4 * tile_rows;
 
+// Four columns as floats, in the panel's room for them.
+template <class T>
+void widen(const PanelProduct& p, const T* const* b, int64_t depth, const float** wide) {
+    for (int n = 0; n < 4; ++n) {
+        float* const to = p.widened + n * most_depth_part;
+        for_lanes(depth, [&](int64_t k, size_t count)
+                             HWY_ATTR { store_lanes(load_lanes(b[n] + k, count), to + k, count); });
+        wide[n] = to;
+    }
+}
+
+// Rows [row, row + rows) x all columns x depth [from, from + depth).
+template <class T>
+void block(const PanelProduct& p, int64_t row, int64_t rows, int64_t from, int64_t depth) {
+    const auto* const a = static_cast<const float*>(p.a) + row * p.a_stride + from;
+    for (int64_t n = 0; n < p.columns; n += 4) {
+        float* const c = p.c + row * panel_columns + n;
+        const T* b[4];
+        for (int i = 0; i < 4; ++i) b[i] = static_cast<const T*>(p.b[n + i]) + from;
+        if (sizeof(T) < sizeof(float) && rows >= rows_worth_widening) {
+            const float* wide[4];
+            widen(p, b, depth, wide);
+            tiles(p, a, rows, wide, depth, c, from > 0);
+        } else {
+            tiles(p, a, rows, b, depth, c, from > 0);
+        }
+    }
+}
+
 template <class T>
 void product(const PanelProduct& p) {
-    const auto* a = static_cast<const float*>(p.a);
-    const auto* b = reinterpret_cast<const T* const*>(p.b);
-    const int64_t part = depth_part(p.depth);
     if (p.rows == 1) {
+        const auto* const a = static_cast<const float*>(p.a);
+        const auto* const b = reinterpret_cast<const T* const*>(p.b);
         for (int64_t n = 0; n < p.columns; n += 4) lines(a, b + n, p.depth, p.c + n);
         return;
     }
+    const int64_t part = depth_part(p.depth);
     for (int64_t from = 0; from < p.depth; from += part) {
         const int64_t depth = HWY_MIN(part, p.depth - from);
-        for (int64_t row = 0; row < p.rows; row += block_rows) {
-            const int64_t rows = HWY_MIN(p.rows - row, block_rows);
-            const bool widens = sizeof(T) < sizeof(float) && rows >= rows_worth_widening;
-            const float* const own_a = a + row * p.a_stride + from;
-            for (int64_t n = 0; n < p.columns; n += 4) {
-                float* const c = p.c + row * panel_columns + n;
-                if (widens) {
-                    const float* wide[4];
-                    for (int i = 0; i < 4; ++i) {
-                        float* const to = p.widened + i * most_depth_part;
-                        wide[i] = to;
-                        for_lanes(depth, [&](int64_t k, size_t count) HWY_ATTR {
-                            store_lanes(load_lanes(b[n + i] + from + k, count), to + k, count);
-                        });
-                    }
-                    tiles(p, own_a, rows, wide, depth, c, from > 0);
-                } else {
-                    const T* const own[4] = {b[n] + from, b[n + 1] + from, b[n + 2] + from,
-                                             b[n + 3] + from};
-                    tiles(p, own_a, rows, own, depth, c, from > 0);
-                }
-            }
-        }
+        for (int64_t row = 0; row < p.rows; row += block_rows<T>)
+            block<T>(p, row, HWY_MIN(p.rows - row, block_rows<T>), from, depth);
     }
 }
 
