@@ -24,8 +24,7 @@ namespace lockstep {
 namespace {
 
 constexpr const char* launched_on_default_stream =
-    "launched on the default stream, or one that waits for it, and nothing here waits for that: "
-    "give "
+    "launched on the default stream, or one that waits for it, which nothing here waits for: give "
     "every launch context.stream, as in <<<blocks, threads, shared_bytes, stream>>>";
 
 // One of the memory files. Of it, only the operands of the call in hand can be touched.
