@@ -51,8 +51,7 @@ void WelcomePage::showNoModel() {
 void WelcomePage::showReady() {
     say(tr("Do two paths compute the same model?"),
         tr("Every step of the candidate is given the reference's own inputs and held against "
-           "truth. What comes out is the first step that parts from the reference, what its "
-           "tensors look like there, and which fault explains it."));
+           "truth. You see the first that parts from the reference, its tensors, and the cause."));
     run_->setText(tr("Compare &now"));
     run_->show();
 }
