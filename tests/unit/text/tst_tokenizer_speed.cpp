@@ -83,11 +83,10 @@ Times best_of_three(const Tokenizer& tokenizer, const std::string& bytes) {
     return best;
 }
 
-// Of a whole and of its quarter, a time that grows with the square would be sixteen times as long;
-// in proportion, it has been six and a half times as long where caches were small and shared.
+// Of a whole and of its quarter, a time that grows with the square would be sixteen times as long.
 // most: beyond so much it is too slow, in proportion or not.
 bool in_proportion(double whole, double quarter, double most) {
-    return whole < limit || (whole < most && whole < 9 * quarter);
+    return whole < limit || (whole < most && whole < 6 * quarter);
 }
 constexpr double most_encoding = 2 * limit, most_decoding = 10 * limit;
 
@@ -111,19 +110,19 @@ class TestTokenizerSpeed : public QObject {
         const auto tokenizer = load_tokenizer(folder);
         QVERIFY(tokenizer);
         const std::string bytes = text.toStdString();
-        const Times whole = best_of_three(**tokenizer, bytes);
-        if (whole.encoding < limit && whole.decoding < limit) return;
-        const Times quarter = best_of_three(**tokenizer, bytes.substr(0, bytes.size() / 4));
-        const QString said =
-            QString("encoding %1 s, decoding %2 s of CPU time, of a quarter %3 and %4")
-                .arg(whole.encoding)
-                .arg(whole.decoding)
-                .arg(quarter.encoding)
-                .arg(quarter.decoding);
-        QVERIFY2(in_proportion(whole.encoding, quarter.encoding, most_encoding) &&
-                     in_proportion(whole.decoding, quarter.decoding, most_decoding),
-                 qPrintable(said));
-        qInfo("%s", qPrintable(said));
+        // A machine may be slower while it does the whole than while it does the quarter, but not
+        // each time.
+        bool right = false;
+        for (int round = 0; round < 3 && !right; ++round) {
+            const Times whole = best_of_three(**tokenizer, bytes);
+            if (whole.encoding < limit && whole.decoding < limit) return;
+            const Times quarter = best_of_three(**tokenizer, bytes.substr(0, bytes.size() / 4));
+            qInfo("encoding %g s, decoding %g s of CPU time, of a quarter %g and %g",
+                  whole.encoding, whole.decoding, quarter.encoding, quarter.decoding);
+            right = in_proportion(whole.encoding, quarter.encoding, most_encoding) &&
+                    in_proportion(whole.decoding, quarter.decoding, most_decoding);
+        }
+        QVERIFY2(right, "neither within a second nor in proportion (see above)");
     }
     void what_is_not_in_proportion_is_told() {
         QVERIFY(in_proportion(0.9 * limit, 0.01 * limit, most_encoding));
