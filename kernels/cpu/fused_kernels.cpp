@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #define HWY_WANT_SSE4 1
@@ -65,9 +66,16 @@ bool limit_targets(const std::string& name) {
 const FusedKernels& fused_kernels() {
     static const FusedKernels best = [] {
         const char* limit = std::getenv("LOCKSTEP_SIMD");
-        const bool limited = limit && limit_targets(limit);
+        const bool without_amx = limit && std::string_view(limit) == "AVX512_BF16";
+        const bool without_pairs = limit && limit_targets(limit);
         FusedKernels k = HWY_DYNAMIC_DISPATCH(table)();
-        if (!limited) k.product_bf16_pairs = avx512_bf16_product();
+        const auto multiply_pairs_by = [&](const char* target, PanelFunction product) {
+            if (without_pairs || k.product_bf16_pairs || !product) return;
+            k.target = target;
+            k.product_bf16_pairs = product;
+        };
+        if (!without_amx) multiply_pairs_by("AMX_BF16", amx_bf16_product());
+        multiply_pairs_by("AVX512_BF16", avx512_bf16_product());
         if (!k.product_bf16_pairs) k.attention_bf16_pairs = {};
         return k;
     }();

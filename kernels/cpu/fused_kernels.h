@@ -6,6 +6,7 @@
 // the same bits.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cpu/read_ahead.h"
@@ -22,6 +23,11 @@ inline constexpr int gate_group = 8;      // columns of gate, then the same of u
 // Keys are attended to in chunks of so many; partial softmaxes are merged in ascending order.
 inline constexpr int chunk_keys = 128;
 
+// What a product of this depth may use besides its operands: weights or rows in another order.
+inline constexpr int64_t room_bytes(int64_t depth) {
+    return std::max<int64_t>(64 << 10, (depth + 1024) * 6);
+}
+
 // c[m][n] = sum over k of a[m][k] * b[n][k]
 struct PanelProduct {
     const void* a = nullptr;  // [rows][depth], f32, or bf16 for the bf16 product
@@ -30,8 +36,9 @@ struct PanelProduct {
     const void* const* b = nullptr;  // [columns] rows of weights, each [depth]
     int64_t columns = 0;             // a multiple of 4
     int64_t depth = 0;
-    float* c = nullptr;        // [rows][panel_columns]
-    float* widened = nullptr;  // [plain_group][most_depth_part], for weights of other dtypes
+    float* c = nullptr;      // [rows][panel_columns]
+    float* room = nullptr;   // room_bytes(depth), on a cache line
+    bool first_call = true;  // else room is as the last call left it, which had the same rows
 };
 using PanelFunction = void (*)(const PanelProduct&);
 
@@ -142,10 +149,12 @@ struct FusedKernels {
 };
 
 // The best table for this CPU, chosen once; the environment's LOCKSTEP_SIMD=SCALAR, SSE4, AVX2 or
-// AVX3 asks for a lesser one, without a dot product of bf16.
+// AVX3 asks for a lesser one, without a dot product of bf16, AVX512_BF16 for one without AMX.
 const FusedKernels& fused_kernels();
 
-// kernels/cpu/fused_bf16_avx512.cpp: null where this CPU or build lacks AVX512_BF16.
+// kernels/cpu/fused_bf16_avx512.cpp, fused_bf16_amx.cpp: null where this CPU or build lacks
+// AVX512_BF16 or AMX_BF16.
 PanelFunction avx512_bf16_product();
+PanelFunction amx_bf16_product();
 
 }  // namespace lockstep

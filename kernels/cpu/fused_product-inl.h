@@ -119,11 +119,12 @@ constexpr int64_t block_rows = lanes >= 16 && sizeof(T) == sizeof(float) ? tile_
 // From so many rows on it pays to widen weights once, not for each tile.
 constexpr int64_t rows_worth_widening = 4 * tile_rows;
 
-// Four columns as floats, in the panel's room for them.
+// Four columns as floats, in the panel's room.
 template <class T>
 void widen(const PanelProduct& p, const T* const* b, int64_t depth, const float** wide) {
+    static_assert(4 * most_depth_part * int64_t{sizeof(float)} <= room_bytes(0));
     for (int n = 0; n < 4; ++n) {
-        float* const to = p.widened + n * most_depth_part;
+        float* const to = p.room + n * most_depth_part;
         for_lanes(depth, [&](int64_t k, size_t count)
                              HWY_ATTR { store_lanes(load_lanes(b[n] + k, count), to + k, count); });
         wide[n] = to;

@@ -103,7 +103,7 @@ class Product {
     struct Own {  // a thread's memory
         float* norm_weight;
         char* rows;
-        float *c, *widened;
+        float *c, *room;
         int64_t bytes;
     };
 
@@ -113,7 +113,7 @@ class Product {
         own.norm_weight = carver.take<float>(depth_);
         own.rows = carver.take<char>(std::min(rows_, rows_made_by_each_thread) * row_bytes());
         own.c = carver.take<float>(std::min(rows_, panel_rows) * panel_columns);
-        own.widened = carver.take<float>(plain_group * most_depth_part);
+        own.room = carver.take<float>(room_bytes(depth_) / int64_t{sizeof(float)});
         own.bytes = carver.bytes();
         return own;
     }
@@ -125,7 +125,7 @@ class Product {
         carver.take<float>(depth_);
         carver.take<char>(rows_made_by_each_thread * row_bytes());
         carver.take<float>(std::min(rows_, panel_rows) * panel_columns);
-        carver.take<float>(plain_group * most_depth_part);
+        carver.take<float>(room_bytes(depth_) / int64_t{sizeof(float)});
         return scratch_.reserve(ready_ ? 0 : rows_ * row_bytes(), carver.bytes());
     }
 
@@ -177,22 +177,25 @@ class Product {
 
     // Groups [first, last) of the panel of rows that begins at `row`.
     template <class Layout>
-    void compute(const Layout& layout, PanelProduct p, const Own& own, int64_t first, int64_t last,
+    void compute(const Layout& layout, PanelProduct& p, const Own& own, int64_t first, int64_t last,
                  int64_t row) const {
         std::array<const void*, panel_columns> weights;
-        p.a = static_cast<const char*>(p.a) + dtype_bytes(dtype_, row * p.a_stride);
+        const void* const a = p.a;
+        p.a = static_cast<const char*>(a) + dtype_bytes(dtype_, row * p.a_stride);
         p.rows = std::min(panel_rows, rows_ - row);
         p.b = weights.data();
         p.c = own.c;
-        p.widened = own.widened;
+        p.room = own.room;
         constexpr int64_t most = panel_columns / Layout::group_columns;
         for (int64_t group = first; group < last && !stream_.stopped(); group += most) {
             const int64_t groups = std::min(most, last - group);
             layout.columns(group, groups, weights.data());
             p.columns = groups * Layout::group_columns;
             function_(p);
+            p.first_call = false;
             layout.finish({group, groups, row, p.rows, own.c});
         }
+        p.a = a;
     }
 
     const FusedKernels& kernels_;
