@@ -67,10 +67,20 @@ class TestSmolLM2 : public QObject {
 
     // Of each layer's hidden and, last, of the logits; all prompts and rows together.
     struct Noise {
-        std::vector<ErrorSum> ours, theirs;        // theirs: transformers' bfloat16
-        std::vector<std::vector<double>> of_rows;  // of ours: each row's RMS error
+        std::vector<ErrorSum> ours, theirs;  // theirs: transformers' bfloat16
+        // Each row's RMS error, and each prompt's largest one.
+        std::vector<std::vector<double>> of_rows, of_their_rows, of_prompts, of_their_prompts;
         std::vector<double> by_size;  // of ours: each row's mean square error over its mean square
         std::string problem;
+
+        explicit Noise(size_t outputs)
+            : ours(outputs),
+              theirs(outputs),
+              of_rows(outputs),
+              of_their_rows(outputs),
+              of_prompts(outputs),
+              of_their_prompts(outputs),
+              by_size(outputs) {}
     };
     // Truth with f32 weights, of the prompts that have figures; computed once, as it takes longest.
     const std::vector<Exact>& exact_runs() {
@@ -89,9 +99,7 @@ class TestSmolLM2 : public QObject {
         const auto model = load(DType::bf16);
         const auto& exact_of_all = exact_runs();
         const auto layers = static_cast<size_t>(model->config.num_hidden_layers) + 1;
-        Noise noise{std::vector<ErrorSum>(layers + 1), std::vector<ErrorSum>(layers + 1),
-                    std::vector<std::vector<double>>(layers + 1), std::vector<double>(layers + 1),
-                    ""};
+        Noise noise(layers + 1);
         for (size_t i = 0; i < exact_of_all.size(); ++i) {
             const auto& [ids, exact] = exact_of_all[i];
             const auto rounded = run_model(model, path, ids);
@@ -109,6 +117,9 @@ class TestSmolLM2 : public QObject {
     static void add(Noise& noise, size_t index, std::span<const float> values,
                     std::span<const float> exact, size_t rows) {
         noise.ours[index].add(values, exact);
+        ErrorSum of_prompt;
+        of_prompt.add(values, exact);
+        noise.of_prompts[index].push_back(of_prompt.max());
         const size_t columns = exact.size() / rows;
         for (size_t row = 0; row < rows; ++row) {
             ErrorSum error;
@@ -127,16 +138,21 @@ class TestSmolLM2 : public QObject {
         const auto hidden_max = golden_.floats(prompt["bf16_hidden_max"]);
         const auto logits_rms = golden_.floats(prompt["bf16_logits_rms"]);  // [T]
         const auto logits_max = golden_.floats(prompt["bf16_logits_max"]);
-        for (size_t layer = 0; layer < hidden_max.size(); ++layer) {
-            for (size_t row = 0; row < rows; ++row)
-                noise.theirs[layer].add_figures(hidden_rms[layer * rows + row], hidden_max[layer],
-                                                config.hidden_size);
-        }
-        for (size_t row = 0; row < rows; ++row)
-            noise.theirs.back().add_figures(logits_rms[row], logits_max[0], config.vocab_size);
+        const auto add_output = [&](size_t index, std::span<const float> rms, float max,
+                                    int64_t columns) {
+            for (const float of_row : rms) {
+                noise.theirs[index].add_figures(of_row, max, columns);
+                noise.of_their_rows[index].push_back(of_row);
+            }
+            noise.of_their_prompts[index].push_back(max);
+        };
+        for (size_t layer = 0; layer < hidden_max.size(); ++layer)
+            add_output(layer, std::span(hidden_rms).subspan(layer * rows, rows), hidden_max[layer],
+                       config.hidden_size);
+        add_output(hidden_max.size(), logits_rms, logits_max[0], config.vocab_size);
     }
 
-    // Geometric, of the rows that neither has exactly.
+    // Geometric, of the rows, or prompts, that neither has exactly.
     static double mean_ratio(const std::vector<double>& ours, const std::vector<double>& theirs) {
         double sum = 0;
         int rows = 0;
@@ -252,25 +268,31 @@ class TestSmolLM2 : public QObject {
     }
 
     // Each layer's hidden and the logits, over all rows of ten prompts: no further from float32
-    // than transformers' own bfloat16 run is.
+    // than transformers' own bfloat16 run is. A row counts by the ratio of its own two errors, and
+    // an output by its rows' geometric mean: of this model's rows one or two in four hundred, which
+    // ones by chance, meet a layer where a rounding moves all of the row ten thousandfold, and any
+    // sum of errors is of those rows alone (one row had 0.29 of a layer's, where another CPU's
+    // order of the same sums had 0.11 in it). A prompt's largest errors likewise.
     void reference_is_no_noisier_than_transformers_bfloat16() {
         if (!cpu_path("reference")) QSKIP("this build has no reference path");
         const Noise noise = measure(*cpu_path("reference"));
         QVERIFY2(noise.problem.empty(), noise.problem.c_str());
         double worst_rms = 0, worst_max = 0;
         for (size_t i = 1; i < noise.ours.size(); ++i) {
-            worst_rms = std::max(worst_rms, noise.ours[i].rms() / noise.theirs[i].rms());
-            worst_max = std::max(worst_max, noise.ours[i].max() / noise.theirs[i].max());
+            worst_rms = std::max(worst_rms, mean_ratio(noise.of_rows[i], noise.of_their_rows[i]));
+            worst_max =
+                std::max(worst_max, mean_ratio(noise.of_prompts[i], noise.of_their_prompts[i]));
+            // Those rows, too, within reason.
+            QVERIFY(noise.ours[i].rms() <= 1.5 * noise.theirs[i].rms());
+            QVERIFY(noise.ours[i].max() <= 3 * noise.theirs[i].max());
         }
-        qInfo("RMS error at most %.3f times, largest at most %.3f times transformers'", worst_rms,
-              worst_max);
+        qInfo("a row's RMS error %.3f times, a prompt's largest %.3f times transformers'",
+              worst_rms, worst_max);
         QVERIFY(worst_rms <= 1.1);
         QVERIFY(worst_max <= 2);
     }
 
-    // A row counts by the ratio of its own two errors, and a layer by its rows' geometric mean: of
-    // this model's rows one or two in four hundred, which ones by chance, meet a layer where a
-    // rounding moves all of the row ten thousandfold, and any sum of errors is of those rows alone.
+    // By rows' ratios, as above.
     void fused_is_no_noisier_than_the_reference() {
         if (!cpu_path("fused") || !cpu_path("reference")) QSKIP("this build has no fused path");
         const Noise fused = measure(*cpu_path("fused")),
