@@ -31,6 +31,24 @@ function(lockstep_library name)
     lockstep_precompile(${name} ${arg_LAYER})
 endfunction()
 
+# lockstep_moc_includes(TARGET file...): FILE.moc for each file that includes it. A test's classes
+# are in its own files: AUTOMOC's targets and empty sources, one of each per test, took a tenth of
+# the whole build.
+function(lockstep_moc_includes name)
+    foreach(file IN LISTS ARGN)
+        get_filename_component(stem ${file} NAME_WE)
+        get_filename_component(path ${file} ABSOLUTE)
+        file(STRINGS ${path} included REGEX "^#include \"${stem}\\.moc\"")
+        if(included)
+            set(generated ${CMAKE_CURRENT_BINARY_DIR}/${name}_moc/${stem}.moc)
+            file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${name}_moc)
+            qt6_generate_moc(${path} ${generated} TARGET ${name})
+            target_sources(${name} PRIVATE ${generated})
+            target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/${name}_moc)
+        endif()
+    endforeach()
+endfunction()
+
 # lockstep_test(NAME [LABELS label...] [TIMEOUT s] [LIBS lib...] SOURCES file...)
 # One Qt Test program; its working directory is the source tree's tests/.
 function(lockstep_test name)
@@ -39,8 +57,10 @@ function(lockstep_test name)
         set(arg_TIMEOUT 300)
     endif()
     add_executable(${name} ${arg_SOURCES})
-    set_target_properties(${name} PROPERTIES AUTOMOC ON)
+    lockstep_moc_includes(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE lockstep_options Qt6::Test ${arg_LIBS})
+    # A test waits for what it tests: a quarter less to compile.
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
     target_compile_definitions(${name} PRIVATE
         LOCKSTEP_SOURCE_DIR="${PROJECT_SOURCE_DIR}" QT_NO_KEYWORDS)
     if("${arg_LIBS}" MATCHES "lockstep_(chat|inspector|theme|ui)|chat_samples")
@@ -48,9 +68,6 @@ function(lockstep_test name)
     else()
         lockstep_precompile(${name} tests)
     endif()
-    # Of a test's own classes nothing is left for this file.
-    set_source_files_properties(${CMAKE_CURRENT_BINARY_DIR}/${name}_autogen/mocs_compilation.cpp
-        PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
     set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
         ENVIRONMENT "QT_QPA_PLATFORM=offscreen")
