@@ -12,12 +12,14 @@ bool FirstReads::add(int thread, const void* first, int64_t bytes) {
     const auto* from = static_cast<const char*>(first);
     bytes = std::min(bytes, most_bytes - own.bytes);
     if (bytes <= 0) return false;
-    own.bytes += bytes;
     if (!own.extents.empty() && own.extents.back().first + own.extents.back().bytes == from) {
         own.extents.back().bytes += bytes;
-    } else {
+    } else if (own.extents.size() < most_extents) {
         own.extents.push_back({from, bytes});
+    } else {
+        return false;
     }
+    own.bytes += bytes;
     return own.bytes < most_bytes;
 }
 

@@ -63,6 +63,7 @@ class FirstReads {
   public:
     // Beyond so much a thread's second-level cache would not keep it.
     static constexpr int64_t most_bytes = 256 << 10;
+    static constexpr size_t most_extents = 256;
 
     explicit FirstReads(int threads) : threads_(static_cast<size_t>(threads)) {}
     std::span<const Extent> of(int thread) const {

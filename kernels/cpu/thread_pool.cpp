@@ -139,7 +139,7 @@ struct ThreadPool::Impl {
     void look_ahead(const Job& j, int worker) {
         Own& o = own[static_cast<size_t>(worker)];
         const auto next = j.next ? j.next->of(worker) : std::span<const Extent>();
-        o.next.assign(next.begin(), next.end());  // allocates where there are more than ever before
+        o.next.assign(next.begin(), next.end());
         o.ahead = ReadAhead(o.next);
     }
     void call(const Job& j, int64_t first, int64_t last, int part, int worker) const {
@@ -192,6 +192,8 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
     impl_->spin = wanted <= available;  // with more threads than cores, spinning starves the others
     impl_->workers.reserve(wanted - 1);
     impl_->own = std::vector<Impl::Own>(static_cast<size_t>(wanted));
+    // Here, as a worker that the system holds up may meet its first job late.
+    for (Impl::Own& own : impl_->own) own.next.reserve(FirstReads::most_extents);
     for (int worker = 1; worker < wanted; ++worker) {
         try {
             impl_->workers.emplace_back([impl = impl_.get(), worker] { impl->work(worker); });

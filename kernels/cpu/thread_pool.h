@@ -21,13 +21,13 @@ class ThreadPool {
     int threads() const;
 
     // Calls body(first, last, thread) for one contiguous part of [0, count) per thread, each part's
-    // borders a multiple of `grain`, and returns when all are done. Allocates nothing (room for
-    // `next` once). Parts depend on count, grain and threads only; a kernel's result must not
-    // depend on them. A part whose worker has not begun when the caller has done its own is run by
-    // the caller, as `thread`: a worker that the system holds up holds nobody up. One caller at a
-    // time; called from inside a body, it runs the whole of [0, count) on the worker it is called
-    // from. A body must not throw. `next`, where given, is what the threads will read after this:
-    // they ask for it while they wait.
+    // borders a multiple of `grain`, and returns when all are done. Allocates nothing. Parts depend
+    // on count, grain and threads only; a kernel's result must not depend on them. A part whose
+    // worker has not begun when the caller has done its own is run by the caller, as `thread`: a
+    // worker that the system holds up holds nobody up. One caller at a time; called from inside a
+    // body, it runs the whole of [0, count) on the worker it is called from. A body must not throw.
+    // `next`, where given, is what the threads will read after this: they ask for it while they
+    // wait.
     template <class Body>
     void parallel_for(int64_t count, int64_t grain, const Body& body,
                       const FirstReads* next = nullptr) {

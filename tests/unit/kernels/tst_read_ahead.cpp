@@ -46,6 +46,13 @@ class TestReadAhead : public QObject {
         QVERIFY(ahead.done());
         QVERIFY(ReadAhead().done());
     }
+    void so_many_places_and_no_more() {
+        FirstReads reads(1);
+        for (size_t i = 0; i < FirstReads::most_extents; ++i)
+            QVERIFY(reads.add(0, memory_.data() + 128 * i, 64));
+        QVERIFY(!reads.add(0, memory_.data() + 128 * FirstReads::most_extents, 64));
+        QCOMPARE(reads.of(0).size(), FirstReads::most_extents);
+    }
     void neighbours_are_one_extent_and_there_is_an_end() {
         FirstReads reads(2);
         QVERIFY(reads.add(1, memory_.data(), 100));
