@@ -41,22 +41,32 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const T*
     }
 }
 
-// scores[0 ..] of one query and `vectors` vectors of keys, keys[word][chunk_keys].
-template <int vectors>
-HWY_INLINE void exact_scores(const float* HWY_RESTRICT q, const float* HWY_RESTRICT keys,
-                             int64_t words, float* HWY_RESTRICT scores) {
+// scores[m][0 ..] of `vectors` vectors of keys, keys[word][chunk_keys]; a key is widened once for
+// all rows.
+template <int rows, int vectors>
+HWY_INLINE void exact_scores(const float* HWY_RESTRICT q, int64_t words,
+                             const float* HWY_RESTRICT keys, float* HWY_RESTRICT scores) {
     const hn::ScalableTag<double> d;
     const hn::Rebind<float, hn::ScalableTag<double>> d32;
-    constexpr size_t n = hn::MaxLanes(hn::ScalableTag<double>());
-    constexpr size_t parts = vectors * lanes / n;
-    hn::Vec<hn::ScalableTag<double>> sums[parts];
-    for (auto& sum : sums) sum = hn::Zero(d);
-    for (int64_t w = 0; w < words; ++w, keys += chunk_keys) {
-        const auto x = hn::Set(d, static_cast<double>(q[w]));
-        for (size_t j = 0; j < parts; ++j)
-            sums[j] = hn::MulAdd(x, hn::PromoteTo(d, hn::LoadU(d32, keys + j * n)), sums[j]);
+    constexpr int n = hn::MaxLanes(hn::ScalableTag<double>());
+    constexpr int parts = vectors * int{lanes} / n;
+    using Doubles = hn::Vec<hn::ScalableTag<double>>;
+    Doubles sums[rows][parts];
+    for (int m = 0; m < rows; ++m) {
+        for (int j = 0; j < parts; ++j) sums[m][j] = hn::Zero(d);
     }
-    for (size_t j = 0; j < parts; ++j) hn::StoreU(hn::DemoteTo(d32, sums[j]), d32, scores + j * n);
+    for (int64_t w = 0; w < words; ++w, keys += chunk_keys) {
+        Doubles y[parts];
+        for (int j = 0; j < parts; ++j) y[j] = hn::PromoteTo(d, hn::LoadU(d32, keys + j * n));
+        for (int m = 0; m < rows; ++m) {
+            const auto x = hn::Set(d, static_cast<double>(q[m * words + w]));
+            for (int j = 0; j < parts; ++j) sums[m][j] = hn::MulAdd(x, y[j], sums[m][j]);
+        }
+    }
+    for (int m = 0; m < rows; ++m) {
+        for (int j = 0; j < parts; ++j)
+            hn::StoreU(hn::DemoteTo(d32, sums[m][j]), d32, scores + m * chunk_keys + j * n);
+    }
 }
 
 // scores[m][key ..] of `vectors` vectors of keys, not yet scaled.
@@ -64,9 +74,10 @@ template <class W, int rows, int vectors>
 HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, float* scores) {
     const int64_t words = (c.head_dim + W::per_word - 1) / W::per_word;
     if constexpr (W::sums_in_doubles) {
-        for (int m = 0; m < rows; ++m) {
-            exact_scores<vectors>(c.q + (query + m) * words, c.packed_k + key, words,
-                                  scores + m * chunk_keys + key);
+        constexpr int at_once = HWY_MIN(vectors, 2);  // doubles take twice a float's registers
+        for (int64_t part = key; part < key + vectors * int64_t{lanes}; part += at_once * lanes) {
+            exact_scores<rows, at_once>(c.q + query * words, words, c.packed_k + part,
+                                        scores + part);
         }
         return;
     }
