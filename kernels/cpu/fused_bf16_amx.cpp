@@ -10,6 +10,7 @@
 #include "kernels/cpu/fused_bf16.h"
 
 #if LOCKSTEP_X86
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -159,19 +160,20 @@ LOCKSTEP_AVX512_INLINE __m512 block_sums(__m512i (&words)[16], const SpreadRow& 
 LOCKSTEP_AVX512 void sum_blocks(const SpreadRow& row, const uint16_t* const* b, int64_t columns,
                                 int64_t depth, float* sums) {
     const int64_t blocks = row.blocks, all = columns * blocks;
-    __m512i words[16];
-    int64_t first = 0, phase = 0;
-    const auto next = [&] {
-        first += together;
+    const int64_t streamed = depth % tile_depth == 0 ? all / together * together : 0;
+    const auto following = [&](int64_t phase) {
         for (phase += together; phase >= blocks;) phase -= blocks;  // a division takes longer
+        return phase;
     };
-    for (; depth % tile_depth == 0 && first + together <= all; next()) {
+    __m512i words[16];
+    int64_t phase = 0;
+    for (int64_t first = 0; first < streamed; first += together, phase = following(phase)) {
         const uint16_t* w = b[0] + first * tile_depth;
 #pragma GCC unroll 16
         for (int64_t i = 0; i < together; ++i) words[i] = _mm512_loadu_si512(w + i * tile_depth);
         _mm512_storeu_ps(sums + first, block_sums<true>(words, row, phase, w));
     }
-    for (; first < all; next()) {
+    for (int64_t first = streamed; first < all; first += together, phase = following(phase)) {
         for (int64_t i = 0; i < together; ++i) {
             const int64_t block = std::min(first + i, all - 1), k = block % blocks * tile_depth;
             words[i] = load_part(b[block / blocks] + k, depth - k);
@@ -362,6 +364,13 @@ LOCKSTEP_AVX512 void product(const PanelProduct& p) {
     }
 }
 
+// Clang 14's __builtin_cpu_supports does not know them.
+bool has_tiles_of_bf16() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned tile = 1u << 24, bf16 = 1u << 22;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & tile) != 0 && (d & bf16) != 0;
+}
+
 // The kernel keeps tiles for those processes alone that have asked.
 bool tiles_allowed() {
     constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
@@ -371,9 +380,8 @@ bool tiles_allowed() {
 }  // namespace
 
 PanelFunction amx_bf16_product() {
-    if (!(__builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
-          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-          __builtin_cpu_supports("avx512vl")))
+    if (!(has_tiles_of_bf16() && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")))
         return nullptr;
     return tiles_allowed() ? product : nullptr;
 }
