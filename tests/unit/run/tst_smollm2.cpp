@@ -268,12 +268,28 @@ class TestSmolLM2 : public QObject {
     }
 
     // Each layer's hidden and the logits, over all rows of ten prompts: no further from float32
-    // than transformers' own bfloat16 run is. A row counts by the ratio of its own two errors, and
-    // an output by its rows' geometric mean: of this model's rows one or two in four hundred, which
-    // ones by chance, meet a layer where a rounding moves all of the row ten thousandfold, and any
-    // sum of errors is of those rows alone (one row had 0.29 of a layer's, where another CPU's
-    // order of the same sums had 0.11 in it). A prompt's largest errors likewise.
+    // than transformers' own bfloat16 run is. In CTest with oneDNN held to the instructions of the
+    // golden's kind: of this model's rows one or two in four hundred, which ones by chance, meet a
+    // layer where a rounding moves all of the row ten thousandfold, and sums of errors are of those
+    // rows alone (with AMX's order of products one row has 0.29 of a layer's, else 0.11).
     void reference_is_no_noisier_than_transformers_bfloat16() {
+        if (!cpu_path("reference")) QSKIP("this build has no reference path");
+        const Noise noise = measure(*cpu_path("reference"));
+        QVERIFY2(noise.problem.empty(), noise.problem.c_str());
+        double worst_rms = 0, worst_max = 0;
+        for (size_t i = 1; i < noise.ours.size(); ++i) {
+            worst_rms = std::max(worst_rms, noise.ours[i].rms() / noise.theirs[i].rms());
+            worst_max = std::max(worst_max, noise.ours[i].max() / noise.theirs[i].max());
+        }
+        qInfo("RMS error at most %.3f times, largest at most %.3f times transformers'", worst_rms,
+              worst_max);
+        QVERIFY(worst_rms <= 1.1);
+        QVERIFY(worst_max <= 2);
+    }
+
+    // With any instructions: a row counts by the ratio of its own two errors, and an output by its
+    // rows' geometric mean; a prompt's largest errors likewise.
+    void rows_of_the_reference_are_no_noisier() {
         if (!cpu_path("reference")) QSKIP("this build has no reference path");
         const Noise noise = measure(*cpu_path("reference"));
         QVERIFY2(noise.problem.empty(), noise.problem.c_str());
@@ -282,9 +298,6 @@ class TestSmolLM2 : public QObject {
             worst_rms = std::max(worst_rms, mean_ratio(noise.of_rows[i], noise.of_their_rows[i]));
             worst_max =
                 std::max(worst_max, mean_ratio(noise.of_prompts[i], noise.of_their_prompts[i]));
-            // Those rows, too, within reason.
-            QVERIFY(noise.ours[i].rms() <= 1.5 * noise.theirs[i].rms());
-            QVERIFY(noise.ours[i].max() <= 3 * noise.theirs[i].max());
         }
         qInfo("a row's RMS error %.3f times, a prompt's largest %.3f times transformers'",
               worst_rms, worst_max);
