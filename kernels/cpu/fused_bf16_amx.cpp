@@ -146,7 +146,7 @@ LOCKSTEP_AVX512_INLINE __m512 block_sums(__m512i (&words)[16], const SpreadRow& 
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j, values += 2 * stride) {
         if constexpr (fetches) {
-            fetch_line(line + j * 64 + fetched_ahead);
+            fetch_stream(line + j * 64);
             __builtin_prefetch(line + (together + j) * 64);
         }
         even = _mm512_fmadd_ps(even_of(words[j]), _mm512_loadu_ps(values), even);

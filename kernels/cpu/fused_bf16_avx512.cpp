@@ -55,7 +55,7 @@ LOCKSTEP_AVX512_BF16_INLINE __m512 line(const uint16_t* a, const uint16_t* w, in
     int64_t k = from;
 #pragma GCC unroll 4
     for (; k + lanes <= to; k += lanes) {
-        if constexpr (fetches) fetch_line(reinterpret_cast<const char*>(w + k) + fetched_ahead);
+        if constexpr (fetches) fetch_stream_in_stages(reinterpret_cast<const char*>(w + k));
         sum = _mm512_dpbf16_ps(sum, load(a + k), load(w + k));
     }
     if (k < to) {
@@ -67,7 +67,7 @@ LOCKSTEP_AVX512_BF16_INLINE __m512 line(const uint16_t* a, const uint16_t* w, in
 // One row x 4 columns, a column after the other: the weights come as one stream. Zen's own prefetch
 // follows it best: two Zen 4 cores that read 67 GB/s got weights of depth 576, 1536 and 4864 at 64,
 // 65 and 61 GB/s so; at 48, 51 and 44 when asked 6 kB ahead; at 24, 31 and 34 with two columns at
-// once. Intel's does not (fetched_ahead). Unrolled, more of a sum's additions are in flight.
+// once. Intel's does not. Unrolled, more of a sum's additions are in flight.
 template <bool fetches>
 LOCKSTEP_AVX512_BF16 void lines(const uint16_t* a, const uint16_t* const* b, int64_t depth,
                                 float* c) {

@@ -42,11 +42,6 @@ struct PanelProduct {
 };
 using PanelFunction = void (*)(const PanelProduct&);
 
-// Decode asks for the weights' stream so many bytes ahead. Two Sapphire Rapids cores that read 28
-// GB/s got SmolLM2's weights at 19 without it and at 25 with it; 3 to 8 kB did nearly the same, and
-// so they did on two Zen 5 cores.
-inline constexpr int64_t fetched_ahead = 4096;
-
 // The sum over `depth` is split where two operands' tiles would leave the first-level cache; part
 // sums are added in ascending order.
 inline constexpr int64_t most_depth_part = 2048;

@@ -19,13 +19,14 @@ namespace lockstep::HWY_NAMESPACE {
 constexpr int tile_rows = lanes >= 16 ? 6 : 3;
 
 // One row of weights, depth [from, to).
-template <class T>
+template <bool in_stages, class T>
 HWY_INLINE Vector line(const float* a, const T* w, int64_t from, int64_t to) {
     constexpr int64_t of_line = HWY_MAX(64 / int64_t{sizeof(T)}, int64_t{lanes});
     Vector sum = hn::Zero(F32());
     int64_t k = from;
     for (; k + of_line <= to; k += of_line) {
-        fetch_line(reinterpret_cast<const char*>(w + k) + fetched_ahead);
+        const auto* here = reinterpret_cast<const char*>(w + k);
+        in_stages ? fetch_stream_in_stages(here) : fetch_stream(here);
         for (int64_t i = k; i < k + of_line; i += lanes)
             sum = hn::MulAdd(load(a + i), load(w + i), sum);
     }
@@ -37,9 +38,8 @@ HWY_INLINE Vector line(const float* a, const T* w, int64_t from, int64_t to) {
     return sum;
 }
 
-// One row x 4 columns, a column after the other: the weights come as one stream, which the prefetch
-// asks for a little ahead.
-template <class T>
+// One row x 4 columns, a column after the other: the weights come as one stream.
+template <bool in_stages, class T>
 void lines(const float* a, const T* const* b, int64_t depth, float* c) {
     const int64_t part = depth_part(depth);
     constexpr int64_t most_parts = 8;
@@ -48,7 +48,7 @@ void lines(const float* a, const T* const* b, int64_t depth, float* c) {
         const int64_t last = HWY_MIN(depth, first + most_parts * part);
         for (int n = 0; n < 4; ++n) {
             for (int64_t from = first, i = 0; from < last; from += part, ++i) {
-                sums[i][n] = line(a, b[n], from, HWY_MIN(from + part, last));
+                sums[i][n] = line<in_stages>(a, b[n], from, HWY_MIN(from + part, last));
             }
         }
         for (int64_t from = first, i = 0; from < last; from += part, ++i) {
@@ -154,7 +154,8 @@ void product(const PanelProduct& p) {
     if (p.rows == 1) {
         const auto* const a = static_cast<const float*>(p.a);
         const auto* const b = reinterpret_cast<const T* const*>(p.b);
-        for (int64_t n = 0; n < p.columns; n += 4) lines(a, b + n, p.depth, p.c + n);
+        const auto of_four = fetches_in_stages() ? lines<true, T> : lines<false, T>;
+        for (int64_t n = 0; n < p.columns; n += 4) of_four(a, b + n, p.depth, p.c + n);
         return;
     }
     const int64_t part = depth_part(p.depth);

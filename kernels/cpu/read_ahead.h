@@ -21,6 +21,28 @@ namespace lockstep {
     __builtin_prefetch(address, 0, 2);
 }
 
+// How decode asks for a step's weights ahead of itself, at each line of their stream. Two Sapphire
+// Rapids cores that read 28 GB/s got SmolLM2's weights at 19 without it and at 25 with it; 3 to 8
+// kB did nearly the same, and so they did on two Zen 5 cores.
+[[gnu::always_inline]] inline void fetch_stream(const char* line) {
+    fetch_line(line + 4096);
+}
+
+// The same in two stages, into the second-level cache and from there into the first. Two Emerald
+// Rapids cores that read 33 GB/s got weights at 31 with the one stage of 4, 6 or 8 kB, at 32 with a
+// second one of 1 kB and at 33 with one of 2 to 3 kB. Not measured on AMD's cores.
+[[gnu::always_inline]] inline void fetch_stream_in_stages(const char* line) {
+    fetch_line(line + 6144);
+    __builtin_prefetch(line + 2560);
+}
+inline bool fetches_in_stages() {
+#if defined(__x86_64__)
+    return __builtin_cpu_is("intel");
+#else
+    return false;
+#endif
+}
+
 struct Extent {
     const char* first = nullptr;
     int64_t bytes = 0;
