@@ -192,7 +192,7 @@ class Attention {
         // The last chunk may be short: its units go to whoever is free.
         const int64_t whole = kv_heads_ * ((position_ + rows_) / chunk_keys);
         Claims claims =
-            Claims::in_shares(kv_heads_ * chunks, whole / pool_.threads(), pool_.threads());
+            Claims::one_by_one(scratch_.shares(), kv_heads_ * chunks, whole / pool_.threads());
         if (rows_ > 1) {
             share_out(pool_, claims, body);
             return {};
@@ -280,7 +280,7 @@ class Attention {
         const int64_t blocks = blocks_of(block);
         const int64_t queries = block * heads_per_kv_;
         LOCKSTEP_TRY(reserve(0, queries));
-        Claims claims = Claims::one_by_one(blocks * kv_heads_);
+        Claims claims = Claims::one_by_one(scratch_.shares(), blocks * kv_heads_);
         share_out(pool_, claims, [&](int thread, Pieces& pieces) {
             Carver carver(scratch_.own(thread));
             const Own own = take_own(carver, queries);

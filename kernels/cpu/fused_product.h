@@ -68,7 +68,7 @@ class Product {
         LOCKSTEP_TRY(reserve());
         const bool shared = !ready_ && rows_ > rows_made_by_each_thread;
         if (shared) {
-            Claims claims(rows_, 4, pool_.threads());
+            Claims claims(scratch_.shares(), rows_, 4);
             share_out(pool_, claims, [&](int thread, Pieces& pieces) {
                 const Own own = carve(thread);
                 begin(own);
@@ -86,7 +86,7 @@ class Product {
                 }
             }
         };
-        Claims claims(layout.groups(), smallest, pool_.threads());
+        Claims claims(scratch_.shares(), layout.groups(), smallest);
         if (rows_ > 1) {
             share_out(pool_, claims, body);
             return {};
