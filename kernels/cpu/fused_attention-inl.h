@@ -30,8 +30,10 @@ HWY_INLINE void zero(Vector (&sums)[rows][vectors]) {
 // sums[m][j] += sum over i < count of a[m][i] * b[i][j * lanes ..]
 template <class W, int rows, int vectors, class T>
 HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const T* HWY_RESTRICT b,
-                         int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors]) {
+                         int64_t b_stride, int64_t count, Vector (&sums)[rows][vectors],
+                         ReadAhead* ahead) {
     for (int64_t i = 0; i < count; ++i, b += b_stride) {
+        if (ahead) ahead->lines(lines_at_once);
         Vector y[vectors];
         for (int j = 0; j < vectors; ++j) y[j] = load(b + j * int64_t{lanes});
         for (int m = 0; m < rows; ++m) {
@@ -45,7 +47,8 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT a, int64_t a_stride, const T*
 // all rows.
 template <int rows, int vectors>
 HWY_INLINE void exact_scores(const float* HWY_RESTRICT q, int64_t words,
-                             const float* HWY_RESTRICT keys, float* HWY_RESTRICT scores) {
+                             const float* HWY_RESTRICT keys, float* HWY_RESTRICT scores,
+                             ReadAhead* ahead) {
     const hn::ScalableTag<double> d;
     const hn::Rebind<float, hn::ScalableTag<double>> d32;
     constexpr int n = hn::MaxLanes(hn::ScalableTag<double>());
@@ -56,6 +59,7 @@ HWY_INLINE void exact_scores(const float* HWY_RESTRICT q, int64_t words,
         for (int j = 0; j < parts; ++j) sums[m][j] = hn::Zero(d);
     }
     for (int64_t w = 0; w < words; ++w, keys += chunk_keys) {
+        if (ahead) ahead->lines(lines_at_once);
         Doubles y[parts];
         for (int j = 0; j < parts; ++j) y[j] = hn::PromoteTo(d, hn::LoadU(d32, keys + j * n));
         for (int m = 0; m < rows; ++m) {
@@ -77,7 +81,7 @@ HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, flo
         constexpr int at_once = HWY_MIN(vectors, 2);  // doubles take twice a float's registers
         for (int64_t part = key; part < key + vectors * int64_t{lanes}; part += at_once * lanes) {
             exact_scores<rows, at_once>(c.q + query * words, words, c.packed_k + part,
-                                        scores + part);
+                                        scores + part, c.ahead);
         }
         return;
     }
@@ -85,7 +89,7 @@ HWY_INLINE void score_tile(const AttendChunk& c, int64_t query, int64_t key, flo
         Vector sums[rows][vectors];
         zero(sums);
         multiply<W>(c.q + query * words + from, words, c.packed_k + from * chunk_keys + key,
-                    chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums);
+                    chunk_keys, HWY_MIN(W::words_of_sum, words - from), sums, c.ahead);
         for (int m = 0; m < rows; ++m) {
             for (int j = 0; j < vectors; ++j) {
                 float* score = scores + m * chunk_keys + key + j * int64_t{lanes};
@@ -162,15 +166,9 @@ HWY_INLINE void fold_values(Vector part, float part_factor, float old_factor, fl
 template <int rows, int vectors, class T>
 HWY_INLINE void value_tile(const AttendChunk& c, const T* v, int64_t query, int64_t d, int64_t keys,
                            const float* weights, const FoldFactors& factors) {
-    constexpr int64_t most = 16;  // keys between two looks ahead
     Vector sums[rows][vectors];
     zero(sums);
-    for (int64_t key = 0; key < keys; key += most) {
-        const int64_t count = HWY_MIN(most, keys - key);
-        if (c.ahead && d == 0) c.ahead->lines(int{most} * lines_of_head<T>(c.head_dim));
-        multiply<FloatWords>(weights + key, chunk_keys, v + d + key * c.v_stride, c.v_stride, count,
-                             sums);
-    }
+    multiply<FloatWords>(weights, chunk_keys, v + d, c.v_stride, keys, sums, c.ahead);
     for (int m = 0; m < rows; ++m) {
         float* o = c.out.o + (query + m) * c.padded_head_dim + d;
         for (int j = 0; j < vectors; ++j)

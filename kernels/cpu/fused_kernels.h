@@ -22,6 +22,9 @@ inline constexpr int rotation_group = 8;  // pairs: so many columns, then their 
 inline constexpr int gate_group = 8;      // columns of gate, then the same of up
 // Keys are attended to in chunks of so many; partial softmaxes are merged in ascending order.
 inline constexpr int chunk_keys = 128;
+// Lines asked for at once amid other work: two Emerald Rapids cores took a tenth longer for what
+// they computed with four or more at once, and hardly longer with one or two, as many in all.
+inline constexpr int lines_at_once = 2;
 
 // What a product of this depth may use besides its operands: weights or rows in another order.
 inline constexpr int64_t room_bytes(int64_t depth) {
@@ -62,7 +65,7 @@ struct ChunkKeys {
     int64_t count = 0;  // keys, at most chunk_keys
     int64_t head_dim = 0;
     int64_t padded_head_dim = 0;  // a multiple of 16
-    ReadAhead* ahead = nullptr;   // where given, asked for one head's lines for each key
+    ReadAhead* ahead = nullptr;   // where given, asked for a few lines at each step
     float* packed_k = nullptr;    // out [words of a head][chunk_keys]
     float* packed_v = nullptr;    // out [keys][padded_head_dim]; null: not packed
 };

@@ -133,11 +133,6 @@ HWY_INLINE void transpose_words(const T* const* rows, int64_t w, float* out, int
 }
 #endif
 
-template <class T>
-HWY_INLINE int lines_of_head(int64_t head_dim) {
-    return static_cast<int>(HWY_MAX(head_dim * int64_t{sizeof(T)} / 64, 1));
-}
-
 // Past the last key, the last once more: softmax never looks there.
 template <class T>
 HWY_INLINE void rows_of_keys(const T* first, int64_t stride, int64_t count,
@@ -153,11 +148,11 @@ void pack_keys(const ChunkKeys& c) {
     for (int64_t key = 0; key < c.count; key += lanes) {
         const T* rows[lanes];
         rows_of_keys(keys + key * c.k_stride, c.k_stride, c.count - key, rows);
-        if (c.ahead) c.ahead->lines(int{lanes} * lines_of_head<T>(c.head_dim));
         float* out = c.packed_k + key;
         int64_t w = 0;
 #if HWY_TARGET != HWY_SCALAR
         for (; w + 4 <= c.head_dim / W::per_word; w += 4) {
+            if (c.ahead) c.ahead->lines(lines_at_once);
             transpose_words<W>(rows, w, out + w * chunk_keys, chunk_keys);
         }
 #endif
