@@ -71,7 +71,6 @@ Status Sampler::filter(std::span<const float> logits, std::span<const int32_t> h
         return fail(ErrorKind::internal, "no token can be chosen: each of the " +
                                              std::to_string(logits.size()) +
                                              " logits is NaN or -inf");
-    if (options_.temperature == 0) keep_first();
     keep_top_k();
     weigh();
     keep_typical();
@@ -80,16 +79,20 @@ Status Sampler::filter(std::span<const float> logits, std::span<const int32_t> h
     return {};
 }
 
-// Every token that may be chosen, by id, with its logit after penalties and temperature.
+// Every token that may be chosen, by id, with its logit after penalties and temperature; of greedy
+// the one.
 void Sampler::gather(std::span<const float> logits, std::span<const int32_t> history) {
     logits = logits.first(std::min(logits.size(), counts_.size()));
     logits_.assign(logits.begin(), logits.end());
     penalise(history);
-    const double temperature = options_.temperature == 0 ? 1 : options_.temperature;
-    double largest = -infinity;
     candidates_.clear();
+    if (options_.temperature == 0) {
+        gather_first();
+        return;
+    }
+    double largest = -infinity;
     for (size_t id = 0; id < logits_.size(); ++id) {
-        const double logit = logits_[id] / temperature;
+        const double logit = logits_[id] / options_.temperature;
         if (!(logit > -infinity)) continue;  // NaN too
         largest = std::max(largest, logit);
         candidates_.push_back({static_cast<int32_t>(id), logit});
@@ -97,6 +100,19 @@ void Sampler::gather(std::span<const float> logits, std::span<const int32_t> his
     if (largest < infinity) return;
     std::erase_if(candidates_, [](const Candidate& c) { return c.logit < infinity; });
     for (Candidate& candidate : candidates_) candidate.logit = 0;
+}
+
+// The most likely; the first of equals. NaN is greater than nothing.
+void Sampler::gather_first() {
+    double largest = -infinity;
+    size_t first = logits_.size();
+    for (size_t id = 0; id < logits_.size(); ++id) {
+        if (!(logits_[id] > largest)) continue;
+        largest = logits_[id];
+        first = id;
+    }
+    if (first == logits_.size()) return;
+    candidates_.push_back({static_cast<int32_t>(first), largest < infinity ? largest : 0});
 }
 
 void Sampler::penalise(std::span<const int32_t> history) {
@@ -131,11 +147,6 @@ double Sampler::total_weight() const {
     double total = 0;
     for (const Candidate& candidate : candidates_) total += candidate.weight;
     return total;
-}
-
-void Sampler::keep_first() {
-    candidates_.front() = *std::min_element(candidates_.begin(), candidates_.end(), more_likely);
-    candidates_.resize(1);
 }
 
 void Sampler::keep_top_k() {

@@ -61,10 +61,10 @@ class Sampler {
     };
     Status filter(std::span<const float> logits, std::span<const int32_t> history);
     void gather(std::span<const float> logits, std::span<const int32_t> history);
+    void gather_first();
     void penalise(std::span<const int32_t> history);
     void weigh();
     double total_weight() const;
-    void keep_first();
     void keep_top_k();
     void keep_typical();
     void keep_top_p();
