@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/dtype.h"
 
-#include <array>
 #include <cmath>
 #include <cstring>
 
 namespace lockstep {
 namespace {
-
-// Indexed by DType; block sizes as ggml defines them.
-constexpr std::array<DTypeInfo, 12> infos{{
-    {"f32", 1, 4},
-    {"f16", 1, 2},
-    {"bf16", 1, 2},
-    {"i32", 1, 4},
-    {"q4_0", 32, 18},
-    {"q4_1", 32, 20},
-    {"q5_0", 32, 22},
-    {"q5_1", 32, 24},
-    {"q8_0", 32, 34},
-    {"q4_k", 256, 144},
-    {"q5_k", 256, 176},
-    {"q6_k", 256, 210},
-}};
 
 template <class T>
 T load(const void* data, int64_t index) {
@@ -38,13 +21,9 @@ void store(void* data, int64_t index, T value) {
 
 }  // namespace
 
-const DTypeInfo& dtype_info(DType dtype) {
-    return infos[static_cast<size_t>(dtype)];
-}
-
 std::optional<DType> dtype_from_name(std::string_view name) {
-    for (size_t i = 0; i < infos.size(); ++i) {
-        if (infos[i].name == name) return static_cast<DType>(i);
+    for (size_t i = 0; i < dtype_infos.size(); ++i) {
+        if (dtype_infos[i].name == name) return static_cast<DType>(i);
     }
     if (name == "fp32") return DType::f32;
     if (name == "fp16") return DType::f16;

@@ -2,6 +2,7 @@
 // The element types a tensor may have, and the scalar conversions between the floating ones.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,24 @@ struct DTypeInfo {
     int block_bytes;
 };
 
-const DTypeInfo& dtype_info(DType dtype);
+// Indexed by DType; block sizes as ggml defines them.
+inline constexpr std::array<DTypeInfo, 12> dtype_infos{{
+    {"f32", 1, 4},
+    {"f16", 1, 2},
+    {"bf16", 1, 2},
+    {"i32", 1, 4},
+    {"q4_0", 32, 18},
+    {"q4_1", 32, 20},
+    {"q5_0", 32, 22},
+    {"q5_1", 32, 24},
+    {"q8_0", 32, 34},
+    {"q4_k", 256, 144},
+    {"q5_k", 256, 176},
+    {"q6_k", 256, 210},
+}};
+inline const DTypeInfo& dtype_info(DType dtype) {
+    return dtype_infos[static_cast<size_t>(dtype)];
+}
 std::optional<DType> dtype_from_name(std::string_view name);  // "bf16", "q4_k", ...
 inline bool is_floating(DType d) {
     return d == DType::f32 || d == DType::f16 || d == DType::bf16;
@@ -29,6 +47,7 @@ inline bool is_floating(DType d) {
 // Bytes of `elements` consecutive elements; elements must be whole blocks.
 inline int64_t dtype_bytes(DType dtype, int64_t elements) {
     const DTypeInfo& info = dtype_info(dtype);
+    if (info.block_elements == 1) return elements * info.block_bytes;  // kernels ask for each row
     return elements / info.block_elements * info.block_bytes;
 }
 

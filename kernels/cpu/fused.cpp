@@ -35,8 +35,10 @@ Status check(const Args& args) {
 // A pointer for each of a group's columns; beyond the last row of the weights, the first once more,
 // whose products nobody reads.
 void plain_columns(const Tensor& weight, int64_t first, int64_t count, const void** columns) {
+    const int64_t row_bytes = dtype_bytes(weight.dtype, weight.stride[0]);
     for (int64_t n = 0; n < count; ++n) {
-        columns[n] = row_bytes_of(weight, first + n < weight.shape[0] ? first + n : 0);
+        const int64_t row = first + n < weight.shape[0] ? first + n : 0;
+        columns[n] = weight.as<char>() + row * row_bytes;
     }
 }
 
@@ -145,11 +147,12 @@ struct QkvLayout {
     void columns(int64_t first, int64_t count, const void** to) const {
         for (int64_t g = 0; g < count; ++g, to += pairs) {
             const Part p = part(first + g);
-            const int64_t low = p.head * 2 * half_dim + p.pair;
+            const int64_t row_bytes = dtype_bytes(p.weight.dtype, p.weight.stride[0]);
+            const char* const low =
+                p.weight.as<char>() + (p.head * 2 * half_dim + p.pair) * row_bytes;
             for (int64_t i = 0; i < pairs; ++i) {
-                const int64_t row = p.pair + i < half_dim ? low + i : low;
-                to[i] = row_bytes_of(p.weight, row);
-                to[count * pairs + i] = row_bytes_of(p.weight, row + half_dim);
+                to[i] = low + (p.pair + i < half_dim ? i : 0) * row_bytes;
+                to[count * pairs + i] = static_cast<const char*>(to[i]) + half_dim * row_bytes;
             }
         }
     }

@@ -254,8 +254,9 @@ class Attention {
         const int64_t count = std::min<int64_t>(chunk_keys, position_ + rows_ - key);
         for (const Tensor* cache : {&args_.k_cache, &args_.v_cache}) {
             const int64_t bytes = dtype_bytes(cache->dtype, heads * head_dim_);
-            for (int64_t i = 0; i < count; ++i) {
-                const auto* row = static_cast<const char*>(key_of(*cache, key + i, kv));
+            const int64_t row_bytes = dtype_bytes(cache->dtype, cache->stride[0]);
+            const auto* row = static_cast<const char*>(key_of(*cache, key, kv));
+            for (int64_t i = 0; i < count; ++i, row += row_bytes) {
                 for (int64_t b = 0; b < bytes; b += 64) fetch_line(row + b);
             }
         }
