@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/run/portable_exp.h"
+#include "kernels/cpu/on_best_target.h"
 
 namespace lockstep {
 namespace {
@@ -90,12 +91,14 @@ void Sampler::gather(std::span<const float> logits, std::span<const int32_t> his
         gather_first();
         return;
     }
+    on_best_target([&]() __attribute__((always_inline)) {
+        for (double& logit : logits_) logit /= options_.temperature;
+    });
     double largest = -infinity;
     for (size_t id = 0; id < logits_.size(); ++id) {
-        const double logit = logits_[id] / options_.temperature;
-        if (!(logit > -infinity)) continue;  // NaN too
-        largest = std::max(largest, logit);
-        candidates_.push_back({static_cast<int32_t>(id), logit});
+        if (!(logits_[id] > -infinity)) continue;  // NaN too
+        largest = std::max(largest, logits_[id]);
+        candidates_.push_back({static_cast<int32_t>(id), logits_[id]});
     }
     if (largest < infinity) return;
     std::erase_if(candidates_, [](const Candidate& c) { return c.logit < infinity; });
@@ -139,8 +142,12 @@ void Sampler::penalise(std::span<const int32_t> history) {
 void Sampler::weigh() {
     double largest = -infinity;
     for (const Candidate& candidate : candidates_) largest = std::max(largest, candidate.logit);
-    for (Candidate& candidate : candidates_)
-        candidate.weight = portable_exp(candidate.logit - largest);
+    logits_.clear();  // no longer needed as such
+    for (const Candidate& candidate : candidates_) logits_.push_back(candidate.logit - largest);
+    on_best_target([&]() __attribute__((always_inline)) {
+        for (double& weight : logits_) weight = portable_exp(weight);
+    });
+    for (size_t i = 0; i < candidates_.size(); ++i) candidates_[i].weight = logits_[i];
 }
 
 double Sampler::total_weight() const {
