@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 
 #include "core/run/portable_exp.h"
 #include "core/run/sampler.h"
@@ -190,6 +191,23 @@ class TestSampler : public QObject {
         Ids others;
         for (int i = 0; i < 8; ++i) others.push_back(*third.sample(logits, {}));
         QVERIFY(others != drawn);
+    }
+
+    // The sampler's loops are compiled for several instruction sets, this one for the oldest.
+    void probabilities_have_the_same_bits_in_vectors() {
+        Floats logits;
+        for (int i = 0; i < 1003; ++i) logits.push_back(float((i * 7919) % 1009) * -0.9f);
+        const auto kept_tokens = Sampler(plain(0.7), 1003).distribution(logits, {});
+        QVERIFY(kept_tokens);
+        const double largest = double(logits[0]) / 0.7;
+        std::vector<double> weights;
+        for (const TokenLogprob& token : *kept_tokens)
+            weights.push_back(
+                lockstep::portable_exp(double(logits[size_t(token.id)]) / 0.7 - largest));
+        const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+        QCOMPARE(kept_tokens->size(), logits.size());
+        for (size_t i = 0; i < weights.size(); ++i)
+            QVERIFY((*kept_tokens)[i].logprob == std::log(weights[i] / total));
     }
 
     void never_picks_nonsense_data() {
