@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <span>
 
 namespace lockstep {
 
@@ -37,5 +38,8 @@ namespace lockstep {
     const double power = std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) + 1023) << 52);
     return x > -700.0 ? sum * power : 0.0;
 }
+
+// The same of each, in the CPU's widest vectors: the same bits.
+void portable_exp(std::span<double> values);
 
 }  // namespace lockstep

@@ -144,9 +144,7 @@ void Sampler::weigh() {
     for (const Candidate& candidate : candidates_) largest = std::max(largest, candidate.logit);
     logits_.clear();  // no longer needed as such
     for (const Candidate& candidate : candidates_) logits_.push_back(candidate.logit - largest);
-    on_best_target([&]() __attribute__((always_inline)) {
-        for (double& weight : logits_) weight = portable_exp(weight);
-    });
+    portable_exp(logits_);
     for (size_t i = 0; i < candidates_.size(); ++i) candidates_[i].weight = logits_[i];
 }
 
