@@ -133,8 +133,7 @@ LOCKSTEP_AVX512 void spread_row(const uint16_t* a, int64_t depth, const SpreadRo
 }
 
 // Of 16 blocks' weights, which are multiplied with the row's from block `phase` on: their sums, in
-// their lanes. Where it fetches, they are lines of one stream from `weights` on: those next in it
-// are asked for into the first-level cache as well.
+// their lanes. Where it fetches, they are lines of one stream from `weights` on.
 template <bool fetches>
 LOCKSTEP_AVX512_INLINE __m512 block_sums(__m512i (&words)[16], const SpreadRow& row, int64_t phase,
                                          const uint16_t* weights) {
@@ -145,10 +144,7 @@ LOCKSTEP_AVX512_INLINE __m512 block_sums(__m512i (&words)[16], const SpreadRow& 
     __m512 even = _mm512_setzero_ps(), odd = _mm512_setzero_ps();
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j, values += 2 * stride) {
-        if constexpr (fetches) {
-            fetch_stream(line + j * 64);
-            __builtin_prefetch(line + (together + j) * 64);
-        }
+        if constexpr (fetches) fetch_stream_in_stages(line + j * 64);
         even = _mm512_fmadd_ps(even_of(words[j]), _mm512_loadu_ps(values), even);
         odd = _mm512_fmadd_ps(odd_of(words[j]), _mm512_loadu_ps(values + stride), odd);
     }
