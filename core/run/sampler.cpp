@@ -7,7 +7,6 @@
 #include <string>
 
 #include "core/run/portable_exp.h"
-#include "kernels/cpu/on_best_target.h"
 
 namespace lockstep {
 namespace {
@@ -91,14 +90,12 @@ void Sampler::gather(std::span<const float> logits, std::span<const int32_t> his
         gather_first();
         return;
     }
-    on_best_target([&]() __attribute__((always_inline)) {
-        for (double& logit : logits_) logit /= options_.temperature;
-    });
     double largest = -infinity;
     for (size_t id = 0; id < logits_.size(); ++id) {
-        if (!(logits_[id] > -infinity)) continue;  // NaN too
-        largest = std::max(largest, logits_[id]);
-        candidates_.push_back({static_cast<int32_t>(id), logits_[id]});
+        const double logit = logits_[id] / options_.temperature;
+        if (!(logit > -infinity)) continue;  // NaN too
+        largest = std::max(largest, logit);
+        candidates_.push_back({static_cast<int32_t>(id), logit});
     }
     if (largest < infinity) return;
     std::erase_if(candidates_, [](const Candidate& c) { return c.logit < infinity; });

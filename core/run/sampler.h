@@ -77,7 +77,7 @@ class Sampler {
     SamplingOptions options_;
     Random random_;
     std::vector<Candidate> candidates_;  // before the first filter: by id
-    std::vector<double> logits_;         // [vocab_size] after penalties and temperature
+    std::vector<double> logits_;         // [vocab_size] after penalties
     std::vector<int32_t> counts_;        // [vocab_size] all zero between two calls
 };
 
