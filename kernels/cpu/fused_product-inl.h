@@ -26,7 +26,11 @@ HWY_INLINE Vector line(const float* a, const T* w, int64_t from, int64_t to) {
     int64_t k = from;
     for (; k + of_line <= to; k += of_line) {
         const auto* here = reinterpret_cast<const char*>(w + k);
-        in_stages ? fetch_stream_in_stages(here) : fetch_stream(here);
+        if constexpr (in_stages) {
+            fetch_stream_in_stages(here);
+        } else {
+            fetch_stream(here);
+        }
         for (int64_t i = k; i < k + of_line; i += lanes)
             sum = hn::MulAdd(load(a + i), load(w + i), sum);
     }
