@@ -17,6 +17,8 @@ namespace lockstep {
 // Columns of one product are computed in panels, and within it in groups that an epilogue treats as
 // one: a rotation needs both halves of a head, an activation gate and up.
 inline constexpr int panel_columns = 64;
+// Rows of which a panel is computed before its epilogue: its sums stay in the second-level cache.
+inline constexpr int64_t panel_rows = 192;
 inline constexpr int plain_group = 4;     // columns that need no others
 inline constexpr int rotation_group = 8;  // pairs: so many columns, then their partners
 inline constexpr int gate_group = 8;      // columns of gate, then the same of up
@@ -26,16 +28,26 @@ inline constexpr int chunk_keys = 128;
 // they computed with four or more at once, and hardly longer with one or two, as many in all.
 inline constexpr int lines_at_once = 2;
 
-// What a product of this depth may use besides its operands: weights or rows in another order.
+// The sum over `depth` is split where the tiles of two operands would leave the first-level cache;
+// part sums are added in ascending order.
+inline constexpr int64_t most_depth_part = 1024;
+inline int64_t depth_part(int64_t depth) {
+    const int64_t parts = (depth + most_depth_part - 1) / most_depth_part;
+    return parts <= 1 ? depth : (depth / parts + 63) / 64 * 64;
+}
+
+// What a product of this depth may use besides its operands, for weights or rows in another order:
+// a part of all rows and four columns as floats, or the whole depth of a row.
 inline constexpr int64_t room_bytes(int64_t depth) {
-    return std::max<int64_t>(64 << 10, (depth + 1024) * 6);
+    return std::max((panel_rows + 4) * most_depth_part * int64_t{sizeof(float)},
+                    (depth + 1024) * 6);
 }
 
 // c[m][n] = sum over k of a[m][k] * b[n][k]
 struct PanelProduct {
-    const void* a = nullptr;  // [rows][depth], f32, or bf16 for the bf16 product
-    int64_t a_stride = 0;     // elements
-    int64_t rows = 0;
+    const void* a = nullptr;         // [rows][depth], f32, or bf16 for the bf16 product
+    int64_t a_stride = 0;            // elements
+    int64_t rows = 0;                // at most panel_rows
     const void* const* b = nullptr;  // [columns] rows of weights, each [depth]
     int64_t columns = 0;             // a multiple of 4
     int64_t depth = 0;
@@ -44,14 +56,6 @@ struct PanelProduct {
     bool first_call = true;  // else room is as the last call left it, which had the same rows
 };
 using PanelFunction = void (*)(const PanelProduct&);
-
-// The sum over `depth` is split where two operands' tiles would leave the first-level cache; part
-// sums are added in ascending order.
-inline constexpr int64_t most_depth_part = 2048;
-inline int64_t depth_part(int64_t depth) {
-    const int64_t parts = (depth + most_depth_part - 1) / most_depth_part;
-    return parts <= 1 ? depth : (depth / parts + 63) / 64 * 64;
-}
 
 // Keys and values of one chunk and key-value head, to be packed as operands of attention's
 // products: keys as words of four bytes, each a float, or the bf16 of a pair; values as floats,

@@ -33,8 +33,6 @@ struct FinishedPanel {
 
 // Up to so many rows, each thread makes its own copy of the left side; above, they share the work.
 inline constexpr int64_t rows_made_by_each_thread = 4;
-// Rows of which a panel is computed before its epilogue: its sums stay in the second-level cache.
-inline constexpr int64_t panel_rows = 192;
 
 class Product {
   public:
