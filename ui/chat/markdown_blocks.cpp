@@ -167,21 +167,31 @@ void MarkdownSplitter::takeLine(const QString& line) {
         return;
     }
     const bool can_continue = open() && !state_.blank;
-    const bool item = !isRule(content) && listMarker(content).width > 0;
+    const ListMarker marker = isRule(content) ? ListMarker{} : listMarker(content);
+    const bool item = marker.width > 0;
     const QVector<ListLevel> lists_before = state_.lists;
-    while (!state_.lists.isEmpty()) {
-        const ListLevel& level = state_.lists.last();
-        const int needed =
-            item ? level.marker_indent + 2 : qMin(level.content_indent, level.marker_indent + 2);
-        if (indent >= needed) break;
-        state_.lists.removeLast();
-    }
+    leaveLists(indent, item, marker.number);
     // A paragraph goes on through lines that are indented less, as long as nothing else begins.
     if (can_continue && !item && !isRule(content) && !isHeading(content) &&
         !content.startsWith(QLatin1String("```")) && !content.startsWith(QLatin1String("~~~"))) {
         state_.lists = lists_before;
     }
     takeContent(content, indent, {}, can_continue);
+}
+
+// Ends the lists that a line of this indent is not within. Models indent by two what belongs to
+// "1. ", three wide; but a number that goes on counting there is the next item, not a list in it.
+void MarkdownSplitter::leaveLists(int indent, bool item, int number) {
+    while (!state_.lists.isEmpty()) {
+        const ListLevel level = state_.lists.last();
+        const int loosely = level.marker_indent + 2;
+        int needed = qMin(level.content_indent, loosely);
+        if (item) needed = number > 1 ? level.content_indent : loosely;
+        if (indent >= needed) return;
+        state_.lists.removeLast();
+        const bool next_of_level = indent >= level.marker_indent && (number <= 1 || level.ordered);
+        if (next_of_level) return;
+    }
 }
 
 // What a user typed is one block from fence to fence, blank lines and all.
@@ -298,7 +308,7 @@ void MarkdownSplitter::takeListItem(const QString& content, int indent, int mark
     const bool blank = state_.blank;
     const bool task = marker == QStringLiteral("☐") || marker == QStringLiteral("☑");
     const int content_indent = indent + qMax(2, task ? 2 : marker_width);
-    state_.lists.append({indent, content_indent});
+    state_.lists.append({indent, content_indent, content[0].isDigit()});
     const QString rest = content.mid(marker_width).trimmed();
     if (rest.isEmpty()) {
         begin(BlockKind::prose, {}, marker);

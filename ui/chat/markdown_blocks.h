@@ -48,6 +48,7 @@ class MarkdownSplitter {
     struct ListLevel {
         int marker_indent;
         int content_indent;
+        bool ordered;
         bool operator==(const ListLevel&) const = default;
     };
     struct State {
@@ -63,6 +64,7 @@ class MarkdownSplitter {
 
     void takeLine(const QString& line);
     void takePlainLine(const QString& line);
+    void leaveLists(int indent, bool item, int number);
     bool takeCodeLine(const QString& line, int indent);
     bool openFence(const QString& content, int indent);
     void takeListItem(const QString& content, int indent, int marker_width, const QString& marker);

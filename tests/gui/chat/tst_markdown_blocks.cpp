@@ -72,6 +72,14 @@ class TestMarkdownBlocks : public QObject {
         row("nested", "1. a\n   - b\n     - c\n2. d",
             {"prose1 1.: a", "prose2 •: b", "prose3 •: c", "prose1 2.: d"});
         row("nested by two", "1. a\n  - b", {"prose1 1.: a", "prose2 •: b"});
+        row("numbers go on, indented by two", "1. a\n  2. b\n  3. c\n4. d",
+            {"prose1 1.: a", "prose1 2.: b", "prose1 3.: c", "prose1 4.: d"});
+        row("numbers nested by two", "1. a\n  1. b\n  2. c\n     1. d\n2. e",
+            {"prose1 1.: a", "prose2 1.: b", "prose2 2.: c", "prose3 1.: d", "prose1 2.: e"});
+        row("numbers go on after bullets", "1. a\n  - b\n  2. c",
+            {"prose1 1.: a", "prose2 •: b", "prose1 2.: c"});
+        row("numbers within bullets", "- a\n  2. b\n  3. c",
+            {"prose1 •: a", "prose2 2.: b", "prose2 3.: c"});
         row("item of two paragraphs", "- a\n\n  b\n\nc", {"prose1 •: a", "prose1: b", "prose: c"});
         row("lazy line", "- a\nb", {"prose1 •: a¶b"});
         row("code in an item", "1. a\n\n   ```sh\n   ls\n     -l\n   ```\n2. b",
