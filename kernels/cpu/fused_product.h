@@ -105,8 +105,9 @@ class Product {
         int64_t bytes;
     };
 
-    Own carve(int thread) const {
-        Carver carver(scratch_.own(thread));
+    Own carve(int thread) const { return carve(scratch_.own(thread)); }
+    Own carve(char* memory) const {
+        Carver carver(memory);
         Own own{};
         own.norm_weight = carver.take<float>(depth_);
         own.rows = carver.take<char>(std::min(rows_, rows_made_by_each_thread) * row_bytes());
@@ -119,12 +120,7 @@ class Product {
     int64_t row_bytes() const { return dtype_bytes(dtype_, stride()); }
 
     Status reserve() {
-        Carver carver(nullptr);
-        carver.take<float>(depth_);
-        carver.take<char>(rows_made_by_each_thread * row_bytes());
-        carver.take<float>(std::min(rows_, panel_rows) * panel_columns);
-        carver.take<float>(room_bytes(depth_) / int64_t{sizeof(float)});
-        return scratch_.reserve(ready_ ? 0 : rows_ * row_bytes(), carver.bytes());
+        return scratch_.reserve(ready_ ? 0 : rows_ * row_bytes(), carve(nullptr).bytes);
     }
 
     void begin(const Own& own) const {
