@@ -26,6 +26,7 @@ class TestHistory : public QObject {
     }
     void savedAndLoaded();
     void writesWhatChanged();
+    void readingChangesNothing();
     void anotherProgramsTurnsAreNotTakenForItsOwn();
     void openedByManyAtOnce();
     void idsAreNew();
@@ -114,6 +115,30 @@ void TestHistory::writesWhatChanged() {
     QVERIFY(store.remove(id));
     store.save(id, conversation);
     QCOMPARE(store.load(id)->turns, conversation.turns);
+}
+
+// Who reads an old conversation and leaves it finds it where it was.
+void TestHistory::readingChangesNothing() {
+    const QString path = file(QStringLiteral("read.sqlite"));
+    Conversation old{{}, QStringLiteral("Be brief."), {asked(QStringLiteral("old"))}};
+    qint64 id = 0;
+    {
+        ConversationStore store(path);
+        id = store.save(0, old);
+        store.save(0, {{}, {}, {asked(QStringLiteral("new"))}});
+    }
+    ConversationStore store(path);
+    const QVector<ConversationInfo> before = store.list();
+    QCOMPARE(before.last().id, id);
+    QTest::qWait(2);  // another millisecond
+    QCOMPARE(store.save(id, *store.load(id)), id);
+    QCOMPARE(store.save(id, {{}, old.system_prompt, old.turns}), id);
+    QCOMPARE(store.turnsWritten(), 0);
+    QCOMPARE(store.list(), before);
+    old.system_prompt.clear();
+    QCOMPARE(store.save(id, {{}, {}, old.turns}), id);
+    QCOMPARE(store.list().first().id, id);
+    QVERIFY(store.load(id)->system_prompt.isEmpty());
 }
 
 void TestHistory::anotherProgramsTurnsAreNotTakenForItsOwn() {
@@ -344,6 +369,12 @@ void TestHistory::panelOpensRenamesDeletes() {
     QTRY_COMPARE(chat.model()->turn(0).text, QStringLiteral("first question"));
     QCOMPARE(chat.model()->turns(), 2);
     QCOMPARE(chat.model()->turn(1).text, QStringLiteral("first answer"));
+    panel.open(panel.model()->idAt(panel.model()->index(0)));
+    QTRY_COMPARE(chat.model()->turn(0).text, QStringLiteral("second question"));
+    panel.open(first);
+    QTRY_COMPARE(chat.model()->turn(0).text, QStringLiteral("first question"));
+    panel.finishSaving();
+    QCOMPARE(panel.model()->idAt(panel.model()->index(1)), first);  // where it was
     converse(&chat, QStringLiteral("third question"), QStringLiteral("third answer"));
     QCOMPARE(panel.current(), first);
     QTRY_COMPARE(panel.model()->data(panel.model()->index(0), Qt::DisplayRole).toString(),

@@ -159,15 +159,19 @@ bool ConversationStore::makeTables() {
 qint64 ConversationStore::save(qint64 id, const Conversation& conversation) {
     QSqlDatabase database = QSqlDatabase::database(connection_);
     if (!usable_) return 0;
+    turns_written_ = 0;
+    if (id == 0) {
+        id = newConversationId();
+    } else if (isSaved(id, conversation)) {
+        return id;
+    }
     if (!database.transaction()) {
         problem_ = database.lastError().text();
         return 0;
     }
-    if (id == 0) id = newConversationId();
     if (saveHead(id, conversation) && saveTurns(id, conversation.turns) && index(id) &&
         database.commit()) {
-        saved_id_ = id;
-        saved_turns_ = conversation.turns;
+        saved_ = conversation;
         saved_at_ = othersChanges();
         return id;
     }
@@ -195,16 +199,27 @@ qint64 ConversationStore::othersChanges() {
     return version.run() && version.next() ? version.at(0).toLongLong() : -1;
 }
 
-int ConversationStore::turnsAsSaved(qint64 id, const QVector<ChatTurn>& turns) {
-    if (id != saved_id_ || othersChanges() != saved_at_) return 0;
-    const auto differ =
-        std::mismatch(turns.cbegin(), turns.cend(), saved_turns_.cbegin(), saved_turns_.cend());
-    return int(differ.first - turns.cbegin());
+// saved_ is what the file holds of this one.
+void ConversationStore::recall(qint64 id) {
+    const qint64 now = othersChanges();
+    if (id == saved_id_ && now == saved_at_) return;
+    saved_ = load(id).value_or(Conversation{});
+    saved_id_ = id;
+    saved_at_ = now;
+}
+
+bool ConversationStore::isSaved(qint64 id, const Conversation& conversation) {
+    recall(id);
+    return !saved_.turns.isEmpty() && saved_.turns == conversation.turns &&
+           saved_.system_prompt == conversation.system_prompt &&
+           (conversation.title.isEmpty() || conversation.title == saved_.title);
 }
 
 bool ConversationStore::saveTurns(qint64 id, const QVector<ChatTurn>& turns) {
-    const int same = turnsAsSaved(id, turns);
-    turns_written_ = 0;
+    recall(id);  // once more: nobody else writes from here on
+    const auto differ =
+        std::mismatch(turns.cbegin(), turns.cend(), saved_.turns.cbegin(), saved_.turns.cend());
+    const int same = int(differ.first - turns.cbegin());
     if (!Query(this, QStringLiteral("DELETE FROM turn WHERE conversation = ? AND row >= ?"))
              .run({id, same}))
         return false;

@@ -44,7 +44,8 @@ class ConversationStore {
     QString problem() const { return problem_; }
 
     // id 0: a new one. Returns its id, or 0 where it could not be saved: problem() says why.
-    // Turns that are as they were saved last, up to the first that is not, are not written again.
+    // Turns that are as the file has them, up to the first that is not, are not written again; one
+    // that is so as a whole has not changed.
     qint64 save(qint64 id, const Conversation& conversation);
     int turnsWritten() const { return turns_written_; }  // by the last save()
     std::optional<Conversation> load(qint64 id);
@@ -61,16 +62,17 @@ class ConversationStore {
     bool makeTables();
     bool saveHead(qint64 id, const Conversation& conversation);
     bool saveTurns(qint64 id, const QVector<ChatTurn>& turns);
-    int turnsAsSaved(qint64 id, const QVector<ChatTurn>& turns);
+    void recall(qint64 id);
+    bool isSaved(qint64 id, const Conversation& conversation);
     bool index(qint64 id);
     qint64 othersChanges();
 
     QString connection_, problem_;
     bool usable_ = false;
     bool busy_ = false;  // the problem was another program that writes
-    // What the file holds of the conversation that was saved last, and othersChanges() then.
+    // What the file holds of one conversation, and othersChanges() then.
     qint64 saved_id_ = 0, saved_at_ = -1;
-    QVector<ChatTurn> saved_turns_;
+    Conversation saved_;
     int turns_written_ = 0;
 };
 
