@@ -13,6 +13,7 @@
 #include "core/catalogue/catalogue.h"
 #include "ui/chat/chat_page.h"
 #include "ui/check/path_check.h"
+#include "ui/context_count.h"
 #include "ui/engine_thread.h"
 #include "ui/help_dialog.h"
 #include "ui/history/history_panel.h"
@@ -48,6 +49,7 @@ MainWindow::MainWindow(const WindowOptions& options, QWidget* parent)
       theme_(new Theme(this)),
       library_(options.download.catalogue),
       engine_(new EngineThread(options.devices, this)),
+      context_count_(new ContextCount(this)),
       check_(new PathCheck(store_, {options.planted_fault, options.isolation}, this)),
       inspection_(new InspectionThread(this)),
       download_(new ModelDownload(options.download, this)),
@@ -161,7 +163,7 @@ void MainWindow::connectChat() {
     connect(chat_, &ChatPage::systemPromptChanged, store_, &SettingsStore::setSystemPrompt);
     connect(chat_, &ChatPage::newChatStarted, this, [this] {
         engine_->forgetConversation();
-        showContext(0);
+        countContext();
         status_->setSpeed(0);
     });
 }
@@ -172,6 +174,8 @@ void MainWindow::connectHistory(qint64 conversation) {
     connect(history_, &HistoryPanel::problemFound, this, [this](const QString& problem) {
         notice_->showNotice(NoticeBar::Kind::warning, tr("Conversations cannot be kept"), problem);
     });
+    connect(history_, &HistoryPanel::conversationShown, this, &MainWindow::countContext);
+    connect(context_count_, &ContextCount::counted, this, &MainWindow::showContext);
     connect(history_, &HistoryPanel::currentChanged, this,
             [this, last](qint64 id) { store_->setState(last, id); });
     connect(actions_->conversations, &QAction::toggled, this, [this, show_panel](bool on) {

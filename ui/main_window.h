@@ -21,6 +21,7 @@ class QStackedWidget;
 namespace lockstep {
 
 class ChatPage;
+class ContextCount;
 class EngineThread;
 class HistoryPanel;
 class InspectionThread;
@@ -110,6 +111,7 @@ class MainWindow : public QMainWindow {
     void showTokens(const TokenBatch& batch);
     void endAnswer(qint64 context_used);
     void showContext(qint64 used);
+    void countContext();
 
     void applySettings(const Settings& now, const Settings& before);
     void applyPath();
@@ -141,6 +143,7 @@ class MainWindow : public QMainWindow {
     Theme* theme_;
     ModelLibrary library_;
     EngineThread* engine_;
+    ContextCount* context_count_;
     PathCheck* check_;
     InspectionThread* inspection_;
     ModelDownload* download_;

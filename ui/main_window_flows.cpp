@@ -6,8 +6,10 @@
 #include <QRandomGenerator>
 #include <QStackedWidget>
 
+#include "ui/chat/chat_model.h"
 #include "ui/chat/chat_page.h"
 #include "ui/check/path_check.h"
+#include "ui/context_count.h"
 #include "ui/engine_thread.h"
 #include "ui/history/history_panel.h"
 #include "ui/inspector/inspector_dock.h"
@@ -82,7 +84,7 @@ void MainWindow::takeModel(const LoadedModel& model) {
     inspector_->panel()->setModel(model_.model);
     refreshBusy();
     refreshModelState();
-    showContext(0);
+    countContext();
     chat_->focusComposer();
 }
 
@@ -144,6 +146,7 @@ void MainWindow::refreshModelState() {
 }
 
 void MainWindow::ask(const QVector<ChatEntry>& conversation) {
+    context_count_->forget();  // the engine tells from here on
     const Settings& settings = store_->values();
     AnswerRequest request;
     request.conversation = conversation;
@@ -170,6 +173,15 @@ void MainWindow::endAnswer(qint64 context_used) {
 void MainWindow::showContext(qint64 used) {
     chat_->setContextUse(used, model_.context);
     status_->setContext(used, model_.context);
+}
+
+// Of what the page shows, before the engine is told of it.
+void MainWindow::countContext() {
+    showContext(0);
+    context_count_->forget();
+    const QVector<ChatEntry> conversation = chat_->conversation();
+    if (!model_.path.isEmpty() && chat_->model()->turns() > 0 && !chat_->isAnswering())
+        context_count_->count(model_.model, conversation);
 }
 
 void MainWindow::applyEngineOptions() {

@@ -9,8 +9,10 @@
 #include <mutex>
 #include <thread>
 
+#include "core/run/engine.h"
 #include "tests/gui/window_fixture.h"
 #include "tests/support/tiny_model.h"
+#include "ui/chat/context_meter.h"
 #include "ui/history/conversation_model.h"
 #include "ui/history/history_panel.h"
 
@@ -395,6 +397,18 @@ void TestHistory::panelOpensRenamesDeletes() {
     QCOMPARE(panel.current(), qint64(0));
 }
 
+// What the meter says of the page's conversation before the engine knows it.
+static QString contextText(const MainWindow& window) {
+    const LoadedModel& model = window.modelInUse();
+    std::vector<ChatMessage> messages;
+    for (const ChatEntry& entry : window.chat()->conversation())
+        messages.push_back({entry.role.toStdString(), entry.content.toStdString()});
+    const auto prompt = prepare_chat(*model.model.lock(), messages);
+    ContextMeter meter;
+    meter.setUse(prompt ? qint64(prompt->ids.size()) : -1, model.context);
+    return meter.text();
+}
+
 void TestHistory::reopensInANewWindow() {
     const QString model = file(QStringLiteral("tiny"));
     QVERIFY(write_tiny_model(byte_recipe(), model.toStdString()));
@@ -428,6 +442,9 @@ void TestHistory::reopensInANewWindow() {
     QCOMPARE(again.chat()->model()->turn(1).text, first);
     QCOMPARE(again.chat()->model()->turn(3).text, second);
     QCOMPARE(again.chat()->model()->turn(3).stats.tokens, int(tokens));
+    auto* meter = again.chat()->findChild<ContextMeter*>();
+    QVERIFY(meter);
+    QTRY_COMPARE(meter->text(), contextText(again));
     // The model is told of all of it: the last answer again is the same answer.
     auto* answer_again = named<QToolButton>(again.chat(), QStringLiteral("Answer again"));
     QVERIFY(answer_again);
@@ -440,6 +457,10 @@ void TestHistory::reopensInANewWindow() {
     MainWindow& third = fixture.open();
     QCOMPARE(third.history()->current(), id);
     QTRY_COMPARE(third.chat()->model()->turns(), 4);
+    VERIFY_LOADED(third);
+    QTRY_COMPARE(third.chat()->findChild<ContextMeter*>()->text(), contextText(third));
+    third.chat()->newChat();
+    QVERIFY(third.chat()->findChild<ContextMeter*>()->text().startsWith(QLatin1String("0 ")));
 }
 
 QTEST_MAIN(TestHistory)

@@ -165,6 +165,7 @@ void HistoryPanel::showConversation(qint64 id, const Conversation& conversation)
     save_soon_.stop();
     select();
     Q_EMIT currentChanged(id);
+    Q_EMIT conversationShown();
 }
 
 void HistoryPanel::openRow(const QModelIndex& index) {

@@ -33,6 +33,7 @@ class HistoryPanel : public QWidget {
 
   Q_SIGNALS:
     void currentChanged(qint64 id);
+    void conversationShown();  // one that was kept, in the page
     void problemFound(const QString& problem);  // why conversations cannot be kept
 
   private:
