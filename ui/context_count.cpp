@@ -2,6 +2,7 @@
 #include "ui/context_count.h"
 
 #include "core/run/engine.h"
+#include "ui/chat_messages.h"
 #include "ui/hand_over.h"
 
 namespace lockstep {
@@ -16,10 +17,7 @@ void ContextCount::count(std::weak_ptr<const Model> wanted,
     thread_.post([this, request, wanted = std::move(wanted), conversation] {
         const auto model = wanted.lock();
         if (!model) return;
-        std::vector<ChatMessage> messages;
-        for (const ChatEntry& entry : conversation)
-            messages.push_back({entry.role.toStdString(), entry.content.toStdString()});
-        const auto prompt = prepare_chat(*model, messages);
+        const auto prompt = prepare_chat(*model, chatMessages(conversation));
         if (!prompt) return;  // asked, the engine will say why
         const auto tell = [this, request, tokens = qint64(prompt->ids.size())] {
             if (request == latest_) Q_EMIT counted(tokens);

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "core/model/memory_fit.h"
+#include "ui/chat_messages.h"
 
 namespace lockstep {
 namespace {
@@ -30,8 +31,7 @@ Engine::Options runOptions(const EngineOptions& options) {
 
 GenerateRequest generateRequest(const AnswerRequest& request) {
     GenerateRequest generate;
-    for (const ChatEntry& entry : request.conversation)
-        generate.messages.push_back({entry.role.toStdString(), entry.content.toStdString()});
+    generate.messages = chatMessages(request.conversation);
     generate.sampling = request.sampling;
     for (const QString& stop : request.stop_strings)
         generate.stop_strings.push_back(stop.toStdString());

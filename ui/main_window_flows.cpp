@@ -179,9 +179,8 @@ void MainWindow::showContext(qint64 used) {
 void MainWindow::countContext() {
     showContext(0);
     context_count_->forget();
-    const QVector<ChatEntry> conversation = chat_->conversation();
     if (!model_.path.isEmpty() && chat_->model()->turns() > 0 && !chat_->isAnswering())
-        context_count_->count(model_.model, conversation);
+        context_count_->count(model_.model, chat_->conversation());
 }
 
 void MainWindow::applyEngineOptions() {

@@ -13,6 +13,7 @@
 #include "tests/gui/window_fixture.h"
 #include "tests/support/tiny_model.h"
 #include "ui/chat/context_meter.h"
+#include "ui/chat_messages.h"
 #include "ui/history/conversation_model.h"
 #include "ui/history/history_panel.h"
 
@@ -400,10 +401,8 @@ void TestHistory::panelOpensRenamesDeletes() {
 // What the meter says of the page's conversation before the engine knows it.
 static QString contextText(const MainWindow& window) {
     const LoadedModel& model = window.modelInUse();
-    std::vector<ChatMessage> messages;
-    for (const ChatEntry& entry : window.chat()->conversation())
-        messages.push_back({entry.role.toStdString(), entry.content.toStdString()});
-    const auto prompt = prepare_chat(*model.model.lock(), messages);
+    const auto prompt =
+        prepare_chat(*model.model.lock(), chatMessages(window.chat()->conversation()));
     ContextMeter meter;
     meter.setUse(prompt ? qint64(prompt->ids.size()) : -1, model.context);
     return meter.text();

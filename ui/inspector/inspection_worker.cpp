@@ -7,6 +7,7 @@
 
 #include "core/inspect/trace.h"
 #include "core/run/engine.h"
+#include "ui/chat_messages.h"
 
 namespace lockstep {
 namespace {
@@ -27,10 +28,7 @@ Result<PreparedPrompt> prepare(const Model& model, const QString& text) {
 }
 
 Result<PreparedPrompt> prepare(const Model& model, const QVector<ChatEntry>& conversation) {
-    std::vector<ChatMessage> messages;
-    for (const ChatEntry& entry : conversation)
-        messages.push_back({entry.role.toStdString(), entry.content.toStdString()});
-    return prepare_chat(model, messages);
+    return prepare_chat(model, chatMessages(conversation));
 }
 
 Result<PreparedPrompt> prepare(const Model& model, const std::vector<int32_t>& ids) {
