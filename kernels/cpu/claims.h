@@ -81,7 +81,7 @@ class Claims {
         }
     }
     int64_t part(int64_t count, int64_t divisor) const {
-        return std::min(count, std::max(smallest_, count / divisor));
+        return std::min(count, std::max(smallest_, count / divisor / smallest_ * smallest_));
     }
 
     bool claim_own(size_t thread, int64_t& first, int64_t& last) {

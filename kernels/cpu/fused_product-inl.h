@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Products of f32 rows with weights of any floating dtype. Weights stay as the model keeps them, a
 // row per output: lanes run along the depth, and each sum is one vector until its end. A row alone
-// is bound by the weights' stream and widens them as it loads them; several rows are bound by FMAs,
-// and four columns at a time are widened for them all.
+// is bound by the weights' stream and widens them as it loads them; for several rows four columns
+// at a time are widened; many are bound by FMAs, and lanes run along the columns.
+#include "kernels/cpu/fused_chains-inl.h"
 #include "kernels/cpu/fused_simd-inl.h"
 
 #if defined(LOCKSTEP_FUSED_PRODUCT_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -14,9 +15,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::HWY_NAMESPACE {
-
-// 24 sums, 6 rows and a weight fit AVX-512's 32 registers; 12, 3 and 1 the 16 of older ones.
-constexpr int tile_rows = lanes >= 16 ? 6 : 3;
 
 // One row of weights, depth [from, to).
 template <bool in_stages, class T>
@@ -144,8 +142,9 @@ void product(const PanelProduct& p) {
         return;
     }
     const int64_t part = depth_part(p.depth);
+    const auto of_part = p.rows >= many_rows ? part_by_chains<T> : part_product<T>;
     for (int64_t from = 0; from < p.depth; from += part)
-        part_product<T>(p, from, HWY_MIN(part, p.depth - from));
+        of_part(p, from, HWY_MIN(part, p.depth - from));
 }
 
 }  // namespace lockstep::HWY_NAMESPACE

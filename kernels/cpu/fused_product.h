@@ -49,6 +49,7 @@ class Product {
         const bool pairs = weight_dtype == DType::bf16 && left.rows.dtype == DType::bf16 &&
                            kernels_.product_bf16_pairs;
         dtype_ = pairs ? DType::bf16 : DType::f32;
+        panel_rows_ = pairs ? panel_rows_of_pairs : panel_rows_of_floats;
         function_ = pairs                         ? kernels_.product_bf16_pairs
                     : weight_dtype == DType::bf16 ? kernels_.product_bf16
                     : weight_dtype == DType::f16  ? kernels_.product_f16
@@ -74,17 +75,22 @@ class Product {
                     make(own, first, last, scratch_.shared());
             });
         }
-        const int64_t smallest = rows_ > rows_made_by_each_thread ? 32 / Layout::group_columns : 1;
+        // Several rows are multiplied with 16, 32 or best 64 columns at a time.
+        const bool several = rows_ > rows_made_by_each_thread;
+        const int64_t unit = several ? 16 / Layout::group_columns : 1;
+        const int64_t smallest = !several ? 1 : rows_ < many_rows || dtype_ != DType::f32 ? 2 : 4;
         const auto body = [&](int thread, Pieces& pieces) {
             const Own own = carve(thread);
             PanelProduct p = left_side(own, shared);
             for (int64_t first, last; pieces.next(first, last);) {
-                for (int64_t row = 0; row < rows_; row += panel_rows) {
+                first *= unit;
+                last = std::min(last * unit, layout.groups());
+                for (int64_t row = 0; row < rows_; row += panel_rows_) {
                     compute(layout, p, own, first, last, row);
                 }
             }
         };
-        Claims claims(scratch_.shares(), layout.groups(), smallest);
+        Claims claims(scratch_.shares(), (layout.groups() + unit - 1) / unit, smallest);
         if (rows_ > 1) {
             share_out(pool_, claims, body);
             return {};
@@ -111,7 +117,7 @@ class Product {
         Own own{};
         own.norm_weight = carver.take<float>(depth_);
         own.rows = carver.take<char>(std::min(rows_, rows_made_by_each_thread) * row_bytes());
-        own.c = carver.take<float>(std::min(rows_, panel_rows) * panel_columns);
+        own.c = carver.take<float>(std::min(rows_, panel_rows_) * panel_columns);
         own.room = carver.take<float>(room_bytes(depth_) / int64_t{sizeof(float)});
         own.bytes = carver.bytes();
         return own;
@@ -176,7 +182,7 @@ class Product {
         std::array<const void*, panel_columns> weights;
         const void* const a = p.a;
         p.a = static_cast<const char*>(a) + dtype_bytes(dtype_, row * p.a_stride);
-        p.rows = std::min(panel_rows, rows_ - row);
+        p.rows = std::min(panel_rows_, rows_ - row);
         p.b = weights.data();
         p.c = own.c;
         p.room = own.room;
@@ -201,6 +207,7 @@ class Product {
     const int64_t rows_, depth_;
     const DType weight_dtype_;
     DType dtype_;  // of the rows as they are multiplied
+    int64_t panel_rows_;
     PanelFunction function_;
     bool ready_;  // the activations can be multiplied as they lie in memory
 };

@@ -31,7 +31,7 @@ StepShape small_shape(int64_t rows) {  // tails everywhere, depth in two parts
     s.intermediate_size = 77;
     s.vocab_size = 131;
     s.first_row = 250;
-    s.context = 500;
+    s.context = std::max<int64_t>(500, s.first_row + rows);
     s.qkv_bias = true;
     return s;
 }
@@ -176,8 +176,9 @@ class TestFused : public QObject {
         QFETCH(int, step);
         QFETCH(int, dtype);
         auto stream = stream_of(2);
-        // 5 rows and more go another way than 4 or fewer, 193 fill more than one panel.
-        for (int64_t rows : {2, 4, 5, 37, 200}) {
+        // 5 rows and more go another way than 4 or fewer, and many rows another one; 193 rows of
+        // pairs and 517 of floats fill more than one panel.
+        for (int64_t rows : {2, 4, 5, 37, 96, 200, 520}) {
             const StepShape shape = small_shape(rows);
             const SampleStep batch =
                 sample(static_cast<StepId>(step), shape, static_cast<DType>(dtype));
